@@ -1,0 +1,40 @@
+"""An exposure window: an interval in which one host was exposed to one CVE."""
+
+from orchestrator.core.exposure_states import ClosedBy, CoveredBy, ExposureState, Remedy
+from orchestrator.core.model import Frozen, Moment
+from orchestrator.core.patches import Cve, Severity
+
+
+class Window(Frozen):
+    """One exposure window. A clock that cannot be told (no date is known) is None; ``detected_at`` always can.
+
+    ``index`` counts the windows of this host and CVE from 0. ``closed_at`` is the observation that showed the fix in
+    force; ``tool`` what closed it (a backend's name) where a live patch did; ``boot_id`` the boot it was closed in.
+    """
+
+    host_id: str
+    cve: Cve
+    severity: Severity
+    index: int
+    disclosed_at: Moment | None
+    fix_available_at: Moment | None
+    detected_at: Moment
+    closed_at: Moment | None = None
+    method: ClosedBy | None = None
+    tool: str | None = None
+    boot_id: str | None = None
+
+
+class Exposure(Frozen):
+    """Where one host stands with one CVE now. ``disclosed_at`` and ``fix_available_at`` are the dates of the clocks
+    of the latest window; ``exposed_seconds`` sums each clock over all windows, unknown gaps left out."""
+
+    host_id: str
+    cve: Cve
+    severity: Severity
+    state: ExposureState
+    reason: CoveredBy | None = None
+    remedy: Remedy
+    since: Moment
+    windows: tuple[Window, ...]
+    unknown_seconds: float = 0.0

@@ -1,0 +1,228 @@
+"""The ports to the database. One small protocol per subject; one contract suite runs over every implementation.
+
+All writes are transactions: they happen whole or not at all. Every method raises `NotAvailable` when the database
+cannot be reached.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from orchestrator.core.attempts import Attempt, Outcome
+from orchestrator.core.facts import Packages
+from orchestrator.core.identity import HostRecord
+from orchestrator.core.model import Frozen, Moment
+from orchestrator.core.patches import Patch
+from orchestrator.core.sightings import CheckRecord, Sighting
+from orchestrator.core.windows import Exposure, Window
+
+Json = dict[str, Any]
+
+
+class HostRegister(Protocol):
+    """Every host that was ever listed."""
+
+    def all(self) -> tuple[HostRecord, ...]:
+        """All of them, retired ones included, by name."""
+        ...
+
+    def save(self, records: Sequence[HostRecord]) -> None:
+        """Insert or replace by id."""
+        ...
+
+
+class SightingStore(Protocol):
+    """Sightings and the last check of each host."""
+
+    def record(self, checks: Sequence[CheckRecord]) -> None:
+        """Keep these checks in one transaction: extend the latest sighting of the host where the facts are the same and
+        the check came by its ``expected_by``, else start a new one; remember the check itself as the host's last."""
+        ...
+
+    def latest(self, host_ids: Sequence[str] | None = None) -> Mapping[str, Sighting]:
+        """The latest sighting by host id."""
+        ...
+
+    def history(self, host_ids: Sequence[str]) -> Mapping[str, tuple[Sighting, ...]]:
+        """All sightings by host id, oldest first; those that overlap a mutation left out."""
+        ...
+
+    def last_checks(self) -> Mapping[str, CheckRecord]:
+        """The last check of each host by host id, failed ones included (``observation`` without package items)."""
+        ...
+
+    def packages(self, fingerprint: str) -> Packages | None:
+        """A stored package list by its fingerprint."""
+        ...
+
+
+class CatalogueStore(Protocol):
+    """The catalogue's items. Removed ones stay known, because windows were decided with them."""
+
+    def all(self) -> tuple[Patch, ...]:
+        """All items in force of the catalogue, by id."""
+        ...
+
+    def add(self, patch: Patch) -> None:
+        """Add an item. Raises `Conflict` when the id is taken by different content; the same again changes nothing."""
+        ...
+
+    def remove(self, patch_id: str, at: Moment) -> None:
+        """Take an item out. Raises `NotFound`."""
+        ...
+
+
+class ExposureStore(Protocol):
+    """What is derived from sightings and the catalogue: current exposures, and the append-only closures."""
+
+    def replace(self, host_id: str, exposures: Sequence[Exposure]) -> None:
+        """Put these in the place of all of the host's; append closures of windows that were not closed before."""
+        ...
+
+    def replace_many(self, exposures: Mapping[str, Sequence[Exposure]]) -> None:
+        """The same for many hosts in one transaction."""
+        ...
+
+    def all(self) -> tuple[Exposure, ...]:
+        """All current exposures."""
+        ...
+
+    def closures(self) -> tuple[Window, ...]:
+        """Every closure ever appended, oldest first."""
+        ...
+
+
+class RolloutRow(Frozen):
+    """A rollout as stored: its frozen plan and its state, as JSON of `core.planning.Plan` and `core.rollout.State`.
+
+    ``version`` grows with every commit; ``state_name`` is what lists and metrics filter by.
+    """
+
+    id: str
+    playbook: str
+    state_name: str
+    plan: Json
+    state: Json
+    version: int
+    created_at: Moment
+    updated_at: Moment
+    started_by: str | None = None
+
+
+class Lease(Frozen):
+    """Who drives a rollout. ``token`` grows with every takeover: a write with an older token is refused."""
+
+    rollout_id: str
+    holder: str
+    token: int
+    expires_at: Moment
+
+
+class RolloutStore(Protocol):
+    """Rollouts and their journal."""
+
+    def create(self, row: RolloutRow) -> None:
+        """Keep a new one."""
+        ...
+
+    def load(self, rollout_id: str) -> RolloutRow:
+        """One by id. Raises `NotFound`."""
+        ...
+
+    def all(self) -> tuple[RolloutRow, ...]:
+        """All, newest first."""
+        ...
+
+    def commit(
+        self,
+        *,
+        row: RolloutRow,
+        lease: Lease,
+        events: Sequence[Json],
+        intents: Sequence[Attempt],
+        outcomes: Sequence[Outcome],
+    ) -> None:
+        """One step of an engine, in one durable transaction: the new state (``row.version`` is the one it was decided
+        on, stored as +1), journal events, intents (each takes its host's lock), outcomes (each releases it).
+
+        Raises `StaleState` when the lease's token is not the current one or the version moved, and `Conflict` naming
+        host and holder when a host's lock is held by another attempt. Nothing is written then.
+        """
+        ...
+
+    def events(self, rollout_id: str) -> tuple[Json, ...]:
+        """The journal, oldest first."""
+        ...
+
+
+class AttemptStore(Protocol):
+    """Intents and outcomes, and the host locks that they hold."""
+
+    def open(self, rollout_id: str | None = None) -> tuple[Attempt, ...]:
+        """Intents without an outcome, oldest first."""
+        ...
+
+    def outcomes(self, rollout_id: str) -> Mapping[str, Outcome]:
+        """The outcomes of a rollout by attempt id."""
+        ...
+
+    def of_rollout(self, rollout_id: str) -> tuple[Attempt, ...]:
+        """All attempts of a rollout, oldest first."""
+        ...
+
+    def locked_hosts(self) -> Mapping[str, Attempt]:
+        """Host id to the open attempt that holds its lock."""
+        ...
+
+
+class LeaseStore(Protocol):
+    """One engine per rollout."""
+
+    def acquire(self, rollout_id: str, holder: str, now: Moment, seconds: float) -> Lease:
+        """Take a free or expired lease, or renew our own. Raises `LeaseHeld` naming the holder."""
+        ...
+
+    def renew(self, lease: Lease, now: Moment, seconds: float) -> Lease:
+        """Renew it. Raises `StaleState` when somebody took it over."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Give it up; somebody else's is left alone."""
+        ...
+
+    def current(self, rollout_id: str) -> Lease | None:
+        """The lease as stored, expired or not."""
+        ...
+
+
+class Notes(Protocol):
+    """Small facts that the product itself remembers: the last good inventory, the controller's id, markers."""
+
+    def get(self, key: str) -> Json | None:
+        """The value under that key."""
+        ...
+
+    def put(self, key: str, value: Json) -> None:
+        """Keep a value under that key."""
+        ...
+
+
+class Store(Protocol):
+    """The whole store: one object per subject, over one database."""
+
+    @property
+    def hosts(self) -> HostRegister: ...
+    @property
+    def sightings(self) -> SightingStore: ...
+    @property
+    def catalogue(self) -> CatalogueStore: ...
+    @property
+    def exposures(self) -> ExposureStore: ...
+    @property
+    def rollouts(self) -> RolloutStore: ...
+    @property
+    def attempts(self) -> AttemptStore: ...
+    @property
+    def leases(self) -> LeaseStore: ...
+    @property
+    def notes(self) -> Notes: ...
+    def close(self) -> None: ...
