@@ -1,0 +1,112 @@
+"""YAML files whose every value knows its line, so that an error can say where it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from orchestrator.errors import InvalidInput
+
+MAX_BYTES = 64 * 1024 * 1024
+"""A file larger than this is refused; the largest inventories in the field are a few megabytes."""
+
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """A parsed file: plain data, and the line (1-based) of every key and item by its path."""
+
+    file: str
+    data: Any
+    lines: dict[Place, int] = field(default_factory=dict)
+
+    def line(self, place: Sequence[str | int]) -> int | None:
+        """The line of that path, or of its nearest parent that has one."""
+        for length in range(len(place), -1, -1):
+            if (found := self.lines.get(tuple(place[:length]))) is not None:
+                return found
+        return None
+
+
+def load_document(path: Path, error: type[InvalidInput]) -> Document:
+    """Read one YAML document. Raises `error` with file and line for anything that is not one."""
+    return parse_document(_read(path, error), str(path), error)
+
+
+def parse_document(text: str, file: str, error: type[InvalidInput]) -> Document:
+    """The same for text that is there already; ``file`` is named in errors."""
+    lines: dict[Place, int] = {}
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        data = None if node is None else _build(loader, node, (), lines, file, error, depth=0)
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        raise error(f"not valid YAML: {exc.problem}", file=file, line=mark and mark.line + 1) from exc
+    except (yaml.YAMLError, ValueError) as exc:
+        raise error(f"not valid YAML: {exc}", file=file) from exc
+    finally:
+        loader.dispose()
+    return Document(file=file, data=data, lines=lines)
+
+
+def invalid(document: Document, exc: ValidationError, error: type[InvalidInput], at: Place = ()) -> InvalidInput:
+    """The first complaint of pydantic about ``document.data`` (below ``at``) as an error that names file, line, field.
+
+    Raise the result ``from exc``.
+    """
+    first = exc.errors(include_url=False)[0]
+    place = at + tuple(first["loc"])
+    where = ".".join(str(part) for part in place) or None
+    rest = exc.error_count() - 1
+    message = first["msg"] + (f" (and {rest} more)" if rest else "")
+    return error(message, file=document.file, line=document.line(place), field=where)
+
+
+def _read(path: Path, error: type[InvalidInput]) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise error(f"larger than {MAX_BYTES} bytes", file=str(path))
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as exc:
+        raise error(f"not UTF-8 text: byte {exc.start} does not decode", file=str(path)) from exc
+    except OSError as exc:
+        raise error(f"cannot be read: {exc.strerror}", file=str(path)) from exc
+
+
+def _build(
+    loader: yaml.SafeLoader,
+    node: yaml.Node,
+    place: Place,
+    lines: dict[Place, int],
+    file: str,
+    error: type[InvalidInput],
+    *,
+    depth: int,
+) -> Any:
+    line = node.start_mark.line + 1
+    lines.setdefault(place, line)
+    if depth > 50:
+        raise error("nested deeper than 50 levels", file=file, line=line)
+    if isinstance(node, yaml.MappingNode):
+        loader.flatten_mapping(node)
+        result: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = loader.construct_object(key_node, deep=True)
+            if not isinstance(key, str | int | float | bool) and key is not None:
+                raise error("a key must be plain text", file=file, line=key_node.start_mark.line + 1)
+            if key in result:
+                raise error(f"the key {key!r} stands here twice", file=file, line=key_node.start_mark.line + 1)
+            lines[(*place, key)] = key_node.start_mark.line + 1
+            result[key] = _build(loader, value_node, (*place, key), lines, file, error, depth=depth + 1)
+        return result
+    if isinstance(node, yaml.SequenceNode):
+        return [
+            _build(loader, item, (*place, index), lines, file, error, depth=depth + 1)
+            for index, item in enumerate(node.value)
+        ]
+    return loader.construct_object(node, deep=True)
