@@ -13,7 +13,9 @@ from orchestrator.errors import InvalidInput
 MAX_BYTES = 64 * 1024 * 1024
 """A file larger than this is refused; the largest inventories in the field are a few megabytes."""
 
-Place = tuple[str | int, ...]
+MAX_DEPTH = 50
+
+Place = tuple[str | int | float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +26,7 @@ class Document:
     data: Any
     lines: dict[Place, int] = field(default_factory=dict)
 
-    def line(self, place: Sequence[str | int]) -> int | None:
+    def line(self, place: Sequence[str | int | float]) -> int | None:
         """The line of that path, or of its nearest parent that has one."""
         for length in range(len(place), -1, -1):
             if (found := self.lines.get(tuple(place[:length]))) is not None:
@@ -39,11 +41,11 @@ def load_document(path: Path, error: type[InvalidInput]) -> Document:
 
 def parse_document(text: str, file: str, error: type[InvalidInput]) -> Document:
     """The same for text that is there already; ``file`` is named in errors."""
-    lines: dict[Place, int] = {}
     loader = yaml.SafeLoader(text)
+    builder = _Builder(loader, file, error)
     try:
         node = loader.get_single_node()
-        data = None if node is None else _build(loader, node, (), lines, file, error, depth=0)
+        data = None if node is None else builder.build(node)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         raise error(f"not valid YAML: {exc.problem}", file=file, line=mark and mark.line + 1) from exc
@@ -51,7 +53,7 @@ def parse_document(text: str, file: str, error: type[InvalidInput]) -> Document:
         raise error(f"not valid YAML: {exc}", file=file) from exc
     finally:
         loader.dispose()
-    return Document(file=file, data=data, lines=lines)
+    return Document(file=file, data=data, lines=builder.lines)
 
 
 def invalid(document: Document, exc: ValidationError, error: type[InvalidInput], at: Place = ()) -> InvalidInput:
@@ -78,35 +80,35 @@ def _read(path: Path, error: type[InvalidInput]) -> str:
         raise error(f"cannot be read: {exc.strerror}", file=str(path)) from exc
 
 
-def _build(
-    loader: yaml.SafeLoader,
-    node: yaml.Node,
-    place: Place,
-    lines: dict[Place, int],
-    file: str,
-    error: type[InvalidInput],
-    *,
-    depth: int,
-) -> Any:
-    line = node.start_mark.line + 1
-    lines.setdefault(place, line)
-    if depth > 50:
-        raise error("nested deeper than 50 levels", file=file, line=line)
-    if isinstance(node, yaml.MappingNode):
-        loader.flatten_mapping(node)
+class _Builder:
+    """Turns YAML nodes into plain data and notes the line of everything on the way."""
+
+    def __init__(self, loader: yaml.SafeLoader, file: str, error: type[InvalidInput]) -> None:
+        self.loader, self.file, self.error = loader, file, error
+        self.lines: dict[Place, int] = {}
+
+    def build(self, node: yaml.Node, place: Place = ()) -> Any:
+        self.lines.setdefault(place, node.start_mark.line + 1)
+        if len(place) > MAX_DEPTH:
+            raise self._refuse(f"nested deeper than {MAX_DEPTH} levels", node)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, place)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(item, (*place, index)) for index, item in enumerate(node.value)]
+        return self.loader.construct_object(node, deep=True)
+
+    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[Any, Any]:
+        self.loader.flatten_mapping(node)
         result: dict[Any, Any] = {}
         for key_node, value_node in node.value:
-            key = loader.construct_object(key_node, deep=True)
-            if not isinstance(key, str | int | float | bool) and key is not None:
-                raise error("a key must be plain text", file=file, line=key_node.start_mark.line + 1)
+            key = self.loader.construct_object(key_node, deep=True)
+            if not isinstance(key, str | int | float):
+                raise self._refuse("a key must be plain text", key_node)
             if key in result:
-                raise error(f"the key {key!r} stands here twice", file=file, line=key_node.start_mark.line + 1)
-            lines[(*place, key)] = key_node.start_mark.line + 1
-            result[key] = _build(loader, value_node, (*place, key), lines, file, error, depth=depth + 1)
+                raise self._refuse(f"the key {key!r} stands here twice", key_node)
+            self.lines[(*place, key)] = key_node.start_mark.line + 1
+            result[key] = self.build(value_node, (*place, key))
         return result
-    if isinstance(node, yaml.SequenceNode):
-        return [
-            _build(loader, item, (*place, index), lines, file, error, depth=depth + 1)
-            for index, item in enumerate(node.value)
-        ]
-    return loader.construct_object(node, deep=True)
+
+    def _refuse(self, message: str, node: yaml.Node) -> InvalidInput:
+        return self.error(message, file=self.file, line=node.start_mark.line + 1)
