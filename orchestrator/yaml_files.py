@@ -48,7 +48,7 @@ def parse_document(text: str, file: str, error: type[InvalidInput]) -> Document:
         data = None if node is None else builder.build(node)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
-        raise error(f"not valid YAML: {exc.problem}", file=file, line=mark and mark.line + 1) from exc
+        raise error(f"not valid YAML: {exc.problem}", file=file, line=mark.line + 1 if mark else None) from exc
     except (yaml.YAMLError, ValueError) as exc:
         raise error(f"not valid YAML: {exc}", file=file) from exc
     finally:
