@@ -1,0 +1,67 @@
+"""What the CLI prints: one JSON document or tables on stdout, progress and errors on stderr."""
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def safe(value: object) -> str:
+    """Text from a host or a file, fit for a terminal: no control characters, no markup."""
+    return escape(_CONTROL.sub("�", "" if value is None else str(value)))
+
+
+def print_json(document: Any) -> None:
+    """Exactly one JSON document."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """A table; or, with no rows, one line that says what that means."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    count = 0
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Styled) else safe(cell) for cell in row))
+        count += 1
+    if count:
+        out.print(table)
+    else:
+        out.print(empty)
+
+
+class Styled(str):
+    """Text of ours that carries rich markup on purpose; never made from what a host says."""
+
+    __slots__ = ()
+
+
+_COLOURS = {
+    "exposed": "red", "covered": "green", "unknown": "yellow",
+    "applied": "green", "transitioning": "yellow", "stalled": "red",
+    "succeeded": "green", "failed": "red", "patched": "green", "already_patched": "green",
+    "aborted": "red", "rolled_back": "yellow", "rollback_failed": "red", "expired": "red",
+    "ok": "green", "ready": "green", "warn": "yellow",
+}  # fmt: skip
+
+
+def coloured(word: str) -> Styled:
+    """A state word in its colour."""
+    colour = _COLOURS.get(word)
+    return Styled(f"[{colour}]{word}[/]" if colour else safe(word))
+
+
+def say(message: str) -> None:
+    """One line of progress, on stderr."""
+    err.print(safe(message))
