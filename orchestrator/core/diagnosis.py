@@ -1,0 +1,139 @@
+"""What is wrong with a host, step by step from its name to its ability to be live-patched. Pure."""
+
+from datetime import timedelta
+from enum import StrEnum
+
+from orchestrator.core.facts import Facts, ToolState, Virtualization
+from orchestrator.core.model import Frozen
+from orchestrator.errors import (
+    AuthenticationFailed,
+    BannerTimedOut,
+    ConnectionRefused,
+    ConnectTimedOut,
+    HostCertificateUnsupported,
+    HostError,
+    HostKeyChanged,
+    HostKeyUnknown,
+    JumpFailed,
+    KeyUnusable,
+    NameUnresolved,
+    RootUnavailable,
+    SessionBroken,
+)
+
+MOST_SKEW = timedelta(seconds=30)
+"""A host's clock further off than this is warned about."""
+
+
+class Step(StrEnum):
+    """What is looked at, in this order; each needs the ones before it."""
+
+    NAME = "name"
+    """The address resolves."""
+    PORT = "port"
+    """An SSH server answers there."""
+    KEY = "key"
+    """Its host key is the pinned one."""
+    LOGIN = "login"
+    """The account is let in."""
+    SHELL = "shell"
+    """Its shell runs our script whole."""
+    SUDO = "sudo"
+    """Root is to be had where it is needed."""
+    CLOCK = "clock"
+    """Its clock agrees with ours."""
+    LIVE_PATCH = "live_patch"
+    """Its kernel can be live-patched."""
+
+
+class Health(StrEnum):
+    """How a step went."""
+
+    OK = "ok"
+    """As it should be."""
+    WARN = "warn"
+    """Works, with a limit worth knowing."""
+    FAIL = "fail"
+    """Does not work; the detail says what to do."""
+    NOT_TRIED = "not_tried"
+    """An earlier step failed."""
+
+
+class Result(Frozen):
+    """One step's result; ``detail`` is for a person."""
+
+    step: Step
+    health: Health
+    detail: str = ""
+
+
+_FAILS_AT: dict[type[HostError], Step] = {
+    NameUnresolved: Step.NAME,
+    ConnectionRefused: Step.PORT,
+    ConnectTimedOut: Step.PORT,
+    BannerTimedOut: Step.PORT,
+    JumpFailed: Step.PORT,
+    HostKeyUnknown: Step.KEY,
+    HostKeyChanged: Step.KEY,
+    HostCertificateUnsupported: Step.KEY,
+    AuthenticationFailed: Step.LOGIN,
+    KeyUnusable: Step.LOGIN,
+    SessionBroken: Step.SHELL,
+    RootUnavailable: Step.SUDO,
+}
+
+
+def diagnose_error(error: HostError) -> tuple[Result, ...]:
+    """The results of a check that failed with that error."""
+    failing = next((step for kind, step in _FAILS_AT.items() if isinstance(error, kind)), Step.PORT)
+    order = list(Step)
+    at = order.index(failing)
+    return (
+        *(Result(step=step, health=Health.OK) for step in order[:at]),
+        Result(step=failing, health=Health.FAIL, detail=str(error)),
+        *(Result(step=step, health=Health.NOT_TRIED) for step in order[at + 1 :]),
+    )
+
+
+def diagnose_facts(facts: Facts) -> tuple[Result, ...]:
+    """The results of a check that came back."""
+    reached = [Result(step=step, health=Health.OK) for step in (Step.NAME, Step.PORT, Step.KEY, Step.LOGIN)]
+    return (*reached, _shell(facts), _sudo(facts), _clock(facts), _live_patch(facts))
+
+
+def _shell(facts: Facts) -> Result:
+    broken = sorted(name for name, why in facts.unknown.items() if why not in {"needs_root", *_ROOT_CODES})
+    if broken:
+        return Result(step=Step.SHELL, health=Health.WARN, detail=f"could not be read: {', '.join(broken)}")
+    return Result(step=Step.SHELL, health=Health.OK)
+
+
+_ROOT_CODES = frozenset({"sudo_password_missing", "sudo_password_wrong", "sudo_refused", "sudo_missing"})
+
+
+def _sudo(facts: Facts) -> Result:
+    reasons = sorted(set(facts.unknown.values()) & {"needs_root", *_ROOT_CODES})
+    if not reasons:
+        return Result(step=Step.SUDO, health=Health.OK, detail="is root" if facts.is_root else "")
+    detail = f"{', '.join(reasons)}: checks work without root, patching does not; see the sudoers lines in the README"
+    return Result(step=Step.SUDO, health=Health.WARN, detail=detail)
+
+
+def _clock(facts: Facts) -> Result:
+    skew = facts.volatile.clock_skew
+    if skew is None:
+        return Result(step=Step.CLOCK, health=Health.WARN, detail="could not be read")
+    if abs(skew) > MOST_SKEW:
+        detail = f"{skew.total_seconds():+.0f} s off; stored times are the controller's, so nothing is lost"
+        return Result(step=Step.CLOCK, health=Health.WARN, detail=detail)
+    return Result(step=Step.CLOCK, health=Health.OK)
+
+
+def _live_patch(facts: Facts) -> Result:
+    if facts.virtualization is Virtualization.CONTAINER:
+        return Result(step=Step.LIVE_PATCH, health=Health.FAIL, detail="a container: patch the machine it runs on")
+    ready = [tool.name for tool in facts.tools if tool.state is ToolState.READY]
+    if ready:
+        return Result(step=Step.LIVE_PATCH, health=Health.OK, detail=", ".join(ready))
+    told = "; ".join(f"{tool.name}: {tool.detail or tool.state}" for tool in facts.tools)
+    return Result(step=Step.LIVE_PATCH, health=Health.FAIL, detail=told or "no live-patch tool")
