@@ -1,0 +1,186 @@
+"""One machine as a QEMU process: its command line, starting it, and stopping exactly it."""
+
+import json
+import os
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from orchestrator.errors import NotAvailable
+from orchestrator.lab.kernel.programs import run
+
+ACCEL = "tcg,thread=multi"
+"""Emulation: works wherever QEMU does. ``PATCHWAVE_LAB_ACCEL=kvm`` is faster where KVM works."""
+
+MEMORY_MB = 384
+LOOPBACK = "127.0.0.1"
+PORTS = range(22000, 32000)
+"""Below the ports that Linux gives to outgoing connections (net.ipv4.ip_local_port_range)."""
+
+STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What a machine boots. ``command_line`` is the kernel's."""
+
+    name: str
+    release: str
+    vmlinuz: Path
+    initrd: Path
+    disk: Path
+    machine_id: str
+    command_line: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A QEMU that we started. ``started``: its start time in clock ticks since the boot of this machine (proc(5),
+    field 22 of stat), which tells it from another process that got its number later."""
+
+    name: str
+    pid: int
+    started: int
+    port: int
+    release: str
+    disk: str
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether that very process still runs."""
+        return start_ticks(self.pid) == self.started
+
+
+def start_ticks(pid: int) -> int | None:
+    """When the process started; None when there is none, or only its remains that nobody has waited for."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in {"Z", "X"} else int(fields[19])
+
+
+def qemu_command(
+    machine: Machine, *, overlay: Path, console: Path, pid_file: Path, port: int, accel: str
+) -> tuple[str, ...]:
+    """The argv of the machine's QEMU. It returns once the ports are bound; the console log is appended to."""
+    return (
+        "qemu-system-x86_64",
+        *("-name", machine.name, "-uuid", str(uuid.UUID(machine.machine_id))),
+        *("-M", "q35", "-accel", accel, "-cpu", "max", "-smp", "1", "-m", str(MEMORY_MB)),
+        *("-nodefaults", "-no-user-config", "-display", "none", "-daemonize", "-pidfile", str(pid_file)),
+        *("-kernel", str(machine.vmlinuz), "-initrd", str(machine.initrd), "-append", machine.command_line),
+        *("-chardev", f"file,id=console,path={_escaped(console)},append=on", "-serial", "chardev:console"),
+        *("-drive", f"file={_escaped(overlay)},if=virtio,format=qcow2,cache=unsafe"),
+        *("-netdev", f"user,id=n0,hostfwd=tcp:{LOOPBACK}:{port}-:22", "-device", "virtio-net-pci,netdev=n0,romfile="),
+    )
+
+
+def _escaped(path: Path) -> str:
+    """A comma ends an option of QEMU unless it is doubled."""
+    return str(path).replace(",", ",,")
+
+
+def console_file(folder: Path) -> Path:
+    """Everything that the machine in that folder ever wrote to its serial console."""
+    return folder / "console.log"
+
+
+def read(folder: Path) -> Process | None:
+    """The process that was last started for that folder, alive or not; None if there was none."""
+    try:
+        return Process(**json.loads((folder / "process.json").read_text()))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as exc:
+        raise NotAvailable(
+            f"{folder / 'process.json'}: not written by this version of the lab, remove it: {exc}"
+        ) from exc
+
+
+def start(machine: Machine, folder: Path, *, environ: Mapping[str, str], port: int | None = None) -> Process:
+    """Start the machine with the disk it had, or a fresh one. The caller holds the lock on ports.
+
+    ``port``: the one to take again; otherwise, or when somebody else has it now, a free one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    overlay, pid_file = folder / "disk.qcow2", folder / "qemu.pid"
+    if not overlay.exists():
+        run("qemu-img", "create", "-q", "-f", "qcow2", "-b", machine.disk, "-F", "raw", overlay)
+    chosen = next(port for port in _candidates(port) if is_free(port))
+    accel = environ.get("PATCHWAVE_LAB_ACCEL") or ACCEL
+    run(
+        *qemu_command(
+            machine, overlay=overlay, console=console_file(folder), pid_file=pid_file, port=chosen, accel=accel
+        )
+    )
+    process = _process(machine, int(pid_file.read_text()), chosen)
+    (folder / "process.json").write_text(json.dumps(asdict(process)))
+    return process
+
+
+def _process(machine: Machine, pid: int, port: int) -> Process:
+    started = start_ticks(pid)
+    if started is None:
+        raise NotAvailable(f"{machine.name}: QEMU ended at once")
+    return Process(
+        name=machine.name, pid=pid, started=started, port=port, release=machine.release, disk=str(machine.disk)
+    )
+
+
+def _candidates(port: int | None) -> Iterator[int]:
+    if port is not None:
+        yield port
+    yield from PORTS
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on that port of the loopback address."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def stop(process: Process) -> None:
+    """End that process, politely first; what it was is still there afterwards in its folder."""
+    if not _end(process, signal.SIGTERM):
+        kill(process)
+
+
+def kill(process: Process) -> None:
+    """Cut the power: what the guest had not written to its disk is lost."""
+    if not _end(process, signal.SIGKILL):
+        raise NotAvailable(f"{process.name}: QEMU, process {process.pid}, does not end")
+
+
+def _end(process: Process, number: signal.Signals) -> bool:
+    """Send a signal; whether the process is gone soon after."""
+    deadline = time.monotonic() + STOP_SECONDS
+    if process.is_alive:
+        os.kill(process.pid, number)
+    while process.is_alive and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not process.is_alive
+
+
+def discard(folder: Path) -> None:
+    """Forget the machine's disk and process; its console log stays."""
+    for name in ("disk.qcow2", "process.json", "qemu.pid"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def answers(port: int, *, seconds: float) -> bool:
+    """Whether an SSH server greets at that port. QEMU accepts connections long before the guest does."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=seconds) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
