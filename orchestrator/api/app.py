@@ -1,0 +1,95 @@
+"""The HTTP service: metrics, health, and the read-only part of ``/api/v1``."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse, Response
+
+from orchestrator.api.pages import Cursor, Limit, page
+from orchestrator.api.problems import install_problems
+from orchestrator.core.exposure_states import ExposureState
+from orchestrator.core.patches import Severity
+from orchestrator.core.rollout_view import rollout_view
+from orchestrator.metrics import Metrics
+from orchestrator.ports.store import Store
+from orchestrator.services.read_fleet import ReadFleet
+
+Json = dict[str, Any]
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def create_api(*, store: Store, reader: ReadFleet, metrics: Metrics, ready: Callable[[], list[str]]) -> FastAPI:
+    """The application. ``ready`` lists what keeps the service from doing its work; empty is ready."""
+    api = FastAPI(title="Patchwave", version=version("patchwave"), docs_url=None, redoc_url=None)
+    install_problems(api)
+    _add_health(api, metrics, ready)
+    _add_hosts(api, reader)
+    _add_exposures(api, reader)
+    _add_rollouts(api, store)
+    return api
+
+
+def _add_health(api: FastAPI, metrics: Metrics, ready: Callable[[], list[str]]) -> None:
+    @api.get("/healthz", response_class=PlainTextResponse)
+    def healthz() -> str:
+        """The process answers."""
+        return "ok\n"
+
+    @api.get("/readyz", response_class=PlainTextResponse)
+    def readyz() -> PlainTextResponse:
+        """The database answers and is of this version."""
+        problems = ready()
+        return PlainTextResponse("".join(f"{line}\n" for line in problems or ["ok"]), 503 if problems else 200)
+
+    @api.get("/metrics", response_class=PlainTextResponse)
+    def read_metrics() -> Response:
+        """Prometheus text format."""
+        return Response(metrics.text(), media_type=METRICS_TYPE)
+
+
+def _add_hosts(api: FastAPI, reader: ReadFleet) -> None:
+    @api.get("/api/v1/hosts")
+    def list_hosts(limit: Limit = 100, cursor: Cursor = None, customer: str | None = None) -> Json:
+        """Listed hosts, by name."""
+        rows = [row for row in reader.hosts() if customer is None or row["customer"] == customer]
+        return page("hosts", rows, lambda row: f"{row['name']}\0{row['id']}", limit, cursor)
+
+    @api.get("/api/v1/hosts/{name}")
+    def show_host(name: str) -> Json:
+        """One host, by name or id."""
+        return reader.host(name)
+
+
+def _add_exposures(api: FastAPI, reader: ReadFleet) -> None:
+    @api.get("/api/v1/exposures")
+    def list_exposures(
+        limit: Limit = 100,
+        cursor: Cursor = None,
+        host: str | None = None,
+        cve: str | None = None,
+        state: ExposureState | None = None,
+        severity: Severity | None = None,
+    ) -> Json:
+        """Pairs of host and CVE, by host name and CVE."""
+        wanted = {"host": host, "cve": cve, "state": state, "severity": severity}
+        rows = [
+            row
+            for row in reader.exposure_rows()
+            if all(value is None or row[field] == value for field, value in wanted.items())
+        ]
+        return page("exposures", rows, lambda row: f"{row['host']}\0{row['cve']}", limit, cursor)
+
+
+def _add_rollouts(api: FastAPI, store: Store) -> None:
+    @api.get("/api/v1/rollouts")
+    def list_rollouts(limit: Limit = 100, cursor: Cursor = None, state: str | None = None) -> Json:
+        """Rollouts, oldest first: their ids sort by time."""
+        rows = [rollout_view(row) for row in store.rollouts.all() if state is None or row.state_name == state]
+        return page("rollouts", rows, lambda row: str(row["id"]), limit, cursor)
+
+    @api.get("/api/v1/rollouts/{rollout_id}")
+    def show_rollout(rollout_id: str) -> Json:
+        """One rollout with its waves and hosts."""
+        return rollout_view(store.rollouts.load(rollout_id))

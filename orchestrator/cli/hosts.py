@@ -1,0 +1,148 @@
+"""``patchwave hosts``: list, show, trust, doctor, retire, quarantine."""
+
+from typing import Annotated, Any
+
+import typer
+
+from orchestrator.cli.context import AsJson, Yes, app_of, chosen, confirmed
+from orchestrator.cli.output import coloured, err, out, print_json, print_table, safe
+from orchestrator.cli.scan import print_hosts
+from orchestrator.core.diagnosis import Health
+from orchestrator.services.trust_hosts import KeyStatus, Presented
+
+Pattern = Annotated[str | None, typer.Argument(help="An Ansible host pattern; all hosts without one.")]
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Register these commands."""
+    group = typer.Typer(help="Hosts.", no_args_is_help=True)
+    group.command("list")(list_hosts)
+    for command in (show, trust, doctor, retire, quarantine):
+        group.command()(command)
+    cli.add_typer(group, name="hosts")
+
+
+def list_hosts(context: typer.Context, pattern: Pattern = None, as_json: AsJson = False) -> None:
+    """Every listed host with what its last check saw. Contacts nobody."""
+    app = app_of(context)
+    ids = {member.record.id for member in chosen(app, pattern)}
+    views = [view for view in app.reader.hosts() if view["id"] in ids]
+    if as_json:
+        print_json({"hosts": views})
+    else:
+        print_hosts(views)
+
+
+def show(context: typer.Context, host: str, as_json: AsJson = False) -> None:
+    """All that is known of one host. Contacts nobody."""
+    view = app_of(context).reader.host(host)
+    if as_json:
+        print_json(view)
+        return
+    for line in _lines(view):
+        out.print(line)
+
+
+def _lines(view: dict[str, Any]) -> list[str]:
+    lines = []
+    for key, value in view.items():
+        if isinstance(value, dict) and value:
+            lines.append(f"[bold]{key}[/]")
+            lines += [f"  {safe(name)}: {safe(_plain(one))}" for name, one in value.items()]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            lines.append(f"[bold]{key}[/]")
+            lines += ["  " + ", ".join(f"{n}: {safe(_plain(v))}" for n, v in one.items()) for one in value]
+        else:
+            lines.append(f"[bold]{key}[/]: {safe(_plain(value))}")
+    return lines
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "unknown" if value is None else str(value)
+
+
+def trust(
+    context: typer.Context,
+    pattern: Pattern = None,
+    yes: Yes = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Also pin changed keys: those hosts are other machines from now on.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the host keys that hosts present, and pin them once you have said yes."""
+    app = app_of(context)
+    service = app.trust_hosts()
+    presented = service.ask(chosen(app, pattern))
+    _print_keys(presented, as_json)
+    wanted = {KeyStatus.NEW, KeyStatus.CHANGED} if replace else {KeyStatus.NEW}
+    acceptable = [one for one in presented if one.status in wanted]
+    if acceptable and confirmed(f"Pin the keys of {len(acceptable)} hosts?", yes):
+        service.accept(acceptable, replace=replace)
+        err.print(f"{len(acceptable)} keys pinned")
+    elif acceptable:
+        err.print("nothing pinned")
+    if any(one.status in {KeyStatus.UNREACHABLE, KeyStatus.CHANGED} - wanted for one in presented):
+        raise typer.Exit(1)
+
+
+def _print_keys(presented: tuple[Presented, ...], as_json: bool) -> None:
+    rows = [
+        {
+            "host": one.member.name,
+            "status": one.status,
+            "type": one.key and one.key.type,
+            "fingerprint": one.key and one.key.fingerprint,
+            "pinned": [key.fingerprint for key in one.pinned],
+            "error": one.error,
+        }
+        for one in presented
+    ]
+    if as_json:
+        print_json({"hosts": rows})
+        return
+    columns = ("HOST", "KEY", "TYPE", "FINGERPRINT", "PINNED", "ERROR")
+    print_table(columns, (_key_row(row) for row in rows), empty="no hosts")
+
+
+def _key_row(row: dict[str, Any]) -> tuple[object, ...]:
+    return (row["host"], row["status"], row["type"], row["fingerprint"], ", ".join(row["pinned"]), row["error"])
+
+
+def doctor(context: typer.Context, pattern: Pattern = None, as_json: AsJson = False) -> None:
+    """Tell per host what is wrong: name, port, key, login, shell, sudo, clock, live-patch ability."""
+    app = app_of(context)
+    results = app.diagnose_hosts()(chosen(app, pattern))
+    if as_json:
+        shown = [{"name": n, "steps": [r.model_dump(mode="json") for r in steps]} for n, steps in results.items()]
+        print_json({"hosts": shown})
+    else:
+        rows = ((n, r.step, coloured(r.health), r.detail) for n, steps in results.items() for r in steps)
+        print_table(("HOST", "STEP", "", "DETAIL"), rows, empty="no hosts")
+    if any(result.health is Health.FAIL for steps in results.values() for result in steps):
+        raise typer.Exit(1)
+
+
+def retire(context: typer.Context, host: str, yes: Yes = False) -> None:
+    """Retire a host that is gone for good: its open windows end as withdrawn, never as fixed."""
+    app = app_of(context)
+    record = app.reader.record(host)
+    if not confirmed(f"Retire {record.name}? Its open exposure windows end as withdrawn.", yes):
+        raise typer.Exit(1)
+    app.retire(record)
+    out.print(f"{safe(record.name)} is retired")
+
+
+def quarantine(
+    context: typer.Context,
+    host: str,
+    reason: Annotated[str, typer.Option(help="Why; shown by `plan`.")] = "",
+    lift: Annotated[bool, typer.Option("--lift", help="Take the host out of quarantine.")] = False,
+) -> None:
+    """Keep a host out of every rollout, or let it in again. It is still checked."""
+    app = app_of(context)
+    record = app.reader.record(host)
+    app.quarantine(record, None if lift else reason or "no reason given")
+    out.print(f"{safe(record.name)} is {'no longer' if lift else 'now'} in quarantine")

@@ -1,0 +1,116 @@
+"""``patchwave scan`` and ``patchwave check``."""
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from orchestrator.cli.context import AsJson, Limit, app_of, listed
+from orchestrator.cli.output import coloured, err, out, print_json, print_table, safe
+from orchestrator.core.exposure_states import ExposureState
+from orchestrator.errors import NotFound
+
+COVERED, EXPOSED, CANNOT_TELL = 0, 1, 3
+"""Exit codes of `check`: Nagios's ok, warning, unknown."""
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Register these commands."""
+    cli.command()(scan)
+    cli.command()(check)
+
+
+def scan(
+    context: typer.Context,
+    limit: Limit = None,
+    as_json: AsJson = False,
+    accept_inventory: Annotated[
+        bool, typer.Option(help="Take an inventory that lost more than 20 % of its hosts.")
+    ] = False,
+) -> None:
+    """Check hosts, store what was seen, update exposure windows. Exit 1 when a host could not be checked."""
+    app = app_of(context)
+    members = app.select(listed(app, accept=accept_inventory), limit)
+    started = time.monotonic()
+    with err.status(f"checking {len(members)} hosts", spinner="line"):
+        records = app.scan(members)
+    unreachable = sum(record.observation is None for record in records.values())
+    ids = {member.record.id for member in members}
+    views = [view for view in app.reader.hosts() if view["id"] in ids]
+    document = {
+        "checked": len(records),
+        "reachable": len(records) - unreachable,
+        "unreachable": unreachable,
+        "seconds": round(time.monotonic() - started, 3),
+        "hosts": views,
+    }
+    if as_json:
+        print_json(document)
+    else:
+        print_hosts(views)
+        out.print(f"{len(records)} checked, {unreachable} unreachable, {document['seconds']} s")
+    if unreachable:
+        raise typer.Exit(1)
+
+
+def print_hosts(views: list[dict[str, Any]]) -> None:
+    """HOSTs as a table."""
+    print_table(
+        ("HOST", "OS", "KERNEL", "LIVE PATCHES", "REBOOT", "BOOT ID", "STATE"),
+        (_host_row(view) for view in views),
+        empty="no hosts",
+    )
+
+
+def _host_row(view: dict[str, Any]) -> tuple[object, ...]:
+    seen = view if view["reachable"] else (view.get("last_known") or view)
+    os, kernel = seen["os"] or {}, seen["kernel"] or {}
+    live = ", ".join(f"{p['patch'] or p['name']} {p['state']}" for p in seen["live_patches"] or [])
+    state = "never checked" if view["reachable"] is None else "ok" if view["reachable"] else view["error"]["code"]
+    return (
+        view["name"],
+        f"{os.get('id', '')} {os.get('version') or ''}",
+        kernel.get("running", ""),
+        live or "none",
+        {True: "needed", False: "no", None: "unknown"}[seen["reboot_required"]],
+        (seen["boot_id"] or "")[:8],
+        coloured(state),
+    )
+
+
+def check(
+    context: typer.Context,
+    host: Annotated[str, typer.Argument(help="A host's name.")],
+    cve: Annotated[str | None, typer.Option(help="Only this CVE.")] = None,
+    stored: Annotated[bool, typer.Option("--stored", help="Do not contact the host: tell what is stored.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Contact one host and say whether it is covered (0), exposed (1), or that it cannot be told (3)."""
+    app = app_of(context)
+    member = listed(app).named(host)
+    if member is None:
+        raise NotFound(f"the inventory lists no host {host!r}: `patchwave hosts list` shows all")
+    failure = None if stored else app.scan([member])[member.record.id].error
+    rows = [row for row in app.reader.exposure_rows() if row["host"] == host and cve in {None, row["cve"]}]
+    code = _verdict(rows, failed=failure is not None)
+    if as_json:
+        print_json({"host": host, "error": failure, "exposures": rows})
+    else:
+        _print_check(host, failure, rows)
+    raise typer.Exit(code)
+
+
+def _verdict(rows: list[dict[str, Any]], *, failed: bool) -> int:
+    states = {row["state"] for row in rows}
+    if failed or not rows or ExposureState.UNKNOWN in states:
+        return EXPOSED if ExposureState.EXPOSED in states and not failed else CANNOT_TELL
+    return EXPOSED if ExposureState.EXPOSED in states else COVERED
+
+
+def _print_check(host: str, failure: str | None, rows: list[dict[str, Any]]) -> None:
+    if failure is not None:
+        out.print(f"{safe(host)}: {coloured('unknown')}: {safe(failure)}")
+    elif not rows:
+        out.print(f"{safe(host)}: {coloured('unknown')}: nothing in the catalogue speaks of this kernel build")
+    for row in rows:
+        out.print(f"{safe(host)} {row['cve']} ({row['severity']}): {coloured(row['state'])} {row['reason'] or ''}")
