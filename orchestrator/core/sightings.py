@@ -37,3 +37,38 @@ class CheckRecord(Frozen):
     error_code: str | None = None
     error: str | None = None
     overlapped_mutation: bool = False
+
+
+def next_sighting(latest: Sighting | None, check: CheckRecord, new_id: str) -> Sighting | None:
+    """What a finished check makes of a host's latest sighting: that one extended, a new one, or None: nothing moves.
+
+    Nothing moves when the check saw nothing, overlapped a mutation, or is out of order: older than what was seen
+    already, or of a machine that has been replaced since. Checks are ordered by when they started. A check that came
+    later than the sighting expected it starts a new one, even if nothing changed, so that the gap stays visible.
+    """
+    observation = check.observation
+    if observation is None or check.overlapped_mutation or _out_of_order(latest, check):
+        return None
+    content_hash = observation.facts.content_hash()
+    if latest is not None and _goes_on(latest, check, content_hash):
+        return latest.model_copy(update={"last_seen": observation.observed_at, "expected_by": check.expected_by})
+    return Sighting(
+        id=new_id,
+        host_id=check.host_id,
+        incarnation=check.incarnation,
+        content_hash=content_hash,
+        first_seen=observation.observed_at,
+        last_seen=observation.observed_at,
+        expected_by=check.expected_by,
+        booted_at=observation.booted_at,
+        facts=observation.facts,
+    )
+
+
+def _out_of_order(latest: Sighting | None, check: CheckRecord) -> bool:
+    return latest is not None and (check.incarnation < latest.incarnation or check.started_at < latest.last_seen)
+
+
+def _goes_on(latest: Sighting, check: CheckRecord, content_hash: str) -> bool:
+    same = latest.incarnation == check.incarnation and latest.content_hash == content_hash
+    return same and check.started_at <= latest.expected_by

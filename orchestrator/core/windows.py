@@ -5,11 +5,20 @@ from orchestrator.core.model import Frozen, Moment
 from orchestrator.core.patches import Cve, Severity
 
 
+class ClockSeconds(Frozen):
+    """Seconds by each of the three clocks."""
+
+    disclosed: float = 0.0
+    fix_available: float = 0.0
+    detected: float = 0.0
+
+
 class Window(Frozen):
     """One exposure window. A clock that cannot be told (no date is known) is None; ``detected_at`` always can.
 
     ``index`` counts the windows of this host and CVE from 0. ``closed_at`` is the observation that showed the fix in
     force; ``tool`` what closed it (a backend's name) where a live patch did; ``boot_id`` the boot it was closed in.
+    ``unknown`` is how much of it, by each clock, fell into gaps that have ended and in which nobody could tell.
     """
 
     host_id: str
@@ -23,6 +32,7 @@ class Window(Frozen):
     method: ClosedBy | None = None
     tool: str | None = None
     boot_id: str | None = None
+    unknown: ClockSeconds = ClockSeconds()
 
 
 class Exposure(Frozen):
