@@ -1,0 +1,46 @@
+"""The catalogue's items."""
+
+from sqlalchemy import select, update
+
+from orchestrator.core.model import Moment
+from orchestrator.core.patches import Patch
+from orchestrator.errors import Conflict, NotFound
+from orchestrator.store.database import Database
+from orchestrator.store.statements import add_missing, as_json
+from orchestrator.store.tables import PATCHES
+
+
+class SqlCatalogue:
+    """`ports.store.CatalogueStore` over SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> tuple[Patch, ...]:
+        """The items in force, by id."""
+        query = select(PATCHES.c.document).where(PATCHES.c.removed_at.is_(None))
+        with self._database.read() as connection:
+            patches = [Patch.model_validate(document) for document in connection.scalars(query)]
+        return tuple(sorted(patches, key=lambda patch: patch.id))
+
+    def add(self, patch: Patch) -> None:
+        """Add an item, or put the very same one back in force, with the date on which it first reached us."""
+        row = {"id": patch.id, "document": as_json(patch), "added_at": patch.added_at, "removed_at": None}
+        of_this = PATCHES.c.id == patch.id
+        with self._database.write() as connection:
+            add_missing(connection, PATCHES, [row])
+            stored = Patch.model_validate(connection.scalars(select(PATCHES.c.document).where(of_this)).one())
+            if stored.model_copy(update={"added_at": patch.added_at}) != patch:
+                raise Conflict(
+                    f"the catalogue knows {patch.id} with other content: give the new patch an id of its own"
+                )
+            connection.execute(
+                update(PATCHES).where(of_this, PATCHES.c.removed_at.is_not(None)).values(removed_at=None)
+            )
+
+    def remove(self, patch_id: str, at: Moment) -> None:
+        """Take an item out of force; it stays known."""
+        in_force = (PATCHES.c.id == patch_id, PATCHES.c.removed_at.is_(None))
+        with self._database.write() as connection:
+            if connection.execute(update(PATCHES).where(*in_force).values(removed_at=at)).rowcount == 0:
+                raise NotFound(f"the catalogue has no patch {patch_id}")

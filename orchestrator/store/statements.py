@@ -1,0 +1,68 @@
+"""The few statements that SQLAlchemy spells per database, and reading by many ids."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from orchestrator.core.model import Frozen
+from orchestrator.errors import NotFound
+from orchestrator.store.tables import HOSTS
+
+Values = dict[str, Any]
+T = TypeVar("T")
+
+CHUNK = 5000
+"""Ids per statement: SQLite takes 32766 parameters, PostgreSQL 65535."""
+
+
+def put(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
+    """Insert, or replace every other column where the primary key is there."""
+    if rows:
+        statement = _insert(connection, table)
+        changed = {c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key}
+        key = list(table.primary_key.columns)
+        connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed), list(rows))
+
+
+def add_missing(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
+    """Insert where no unique key is in the way; leave what is there as it is."""
+    if rows:
+        connection.execute(_insert(connection, table).on_conflict_do_nothing(), list(rows))
+
+
+def matching(
+    connection: Connection, query: Select[Any], column: ColumnElement[Any], keys: Iterable[T]
+) -> Iterator[Row[Any]]:
+    """The query's rows whose column is one of the keys, however many there are."""
+    wanted = sorted(set(keys))  # type: ignore[type-var]
+    for start in range(0, len(wanted), CHUNK):
+        yield from connection.execute(query.where(column.in_(wanted[start : start + CHUNK])))
+
+
+def lock_hosts(connection: Connection, host_ids: Iterable[str]) -> None:
+    """Keep other writers away from these hosts until the end of the transaction. Raises `NotFound`.
+
+    In ascending order, so that two writers cannot wait for each other. PostgreSQL: ``FOR NO KEY UPDATE``, which lets
+    rows that refer to the host be inserted meanwhile. SQLite has one writer anyway.
+    """
+    wanted = set(host_ids)
+    query = select(HOSTS.c.id).order_by(HOSTS.c.id).with_for_update(key_share=True)
+    found = {row.id for row in matching(connection, query, HOSTS.c.id, wanted)}
+    if wanted - found:
+        raise NotFound(f"no host with the id {', '.join(sorted(wanted - found))} is registered")
+
+
+def values_of(row: Row[Any]) -> Values:
+    """The row's values by column."""
+    return dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented accessor; the underscore avoids column names
+
+
+def as_json(value: Frozen) -> Values:
+    """The object as plain JSON data."""
+    return value.model_dump(mode="json")
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)

@@ -1,0 +1,266 @@
+"""The tables: storage shape only. What a value may be is decided in core, before it gets here.
+
+Rows are read and written through the `Table` objects at the end, in bulk, and become core's objects in the
+repository of their subject.
+"""
+
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from orchestrator.store.columns import ForeignText, Json, UtcDateTime
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Every constraint has a name that is known beforehand, so that a later migration can name it on both databases."""
+
+METADATA = MetaData(naming_convention=NAMING)
+
+
+class Row(SQLModel, registry=registry(metadata=METADATA)):
+    """The base of all tables."""
+
+
+class HostRow(Row, table=True):
+    """Every host that was ever listed; rows are never deleted, everything else refers to them."""
+
+    __tablename__ = "host"
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    name: str = Field(sa_type=Text, index=True)
+    address: str = Field(sa_type=Text)
+    customer: str | None = Field(sa_type=Text)
+    site: str | None = Field(sa_type=Text)
+    labels: dict[str, str] = Field(sa_type=Json)
+    groups: list[str] = Field(sa_type=Json)
+    ephemeral: bool
+    incarnation: int
+    incarnated_at: datetime = Field(sa_type=UtcDateTime)
+    evidence: dict[str, Any] = Field(sa_type=Json)
+    first_listed_at: datetime = Field(sa_type=UtcDateTime)
+    last_listed_at: datetime = Field(sa_type=UtcDateTime)
+    retired_at: datetime | None = Field(sa_type=UtcDateTime)
+    quarantined_at: datetime | None = Field(sa_type=UtcDateTime)
+    quarantine_reason: str | None = Field(sa_type=Text)
+
+
+class FactsRow(Row, table=True):
+    """What checks saw, once per content: the JSON whose SHA-256 is the key, without volatile values and packages."""
+
+    __tablename__ = "facts"
+
+    content_hash: str = Field(primary_key=True, sa_type=Text)
+    document: str = Field(sa_type=Text)
+
+
+class PackageListRow(Row, table=True):
+    """Package lists, once per state of a package database: zlib-compressed JSON of `core.facts.Packages`."""
+
+    __tablename__ = "package_list"
+
+    fingerprint: str = Field(primary_key=True, sa_type=Text)
+    manager: str = Field(sa_type=Text)
+    document: bytes = Field(sa_type=LargeBinary)
+
+
+class SightingRow(Row, table=True):
+    """The intervals in which checks kept seeing the same facts. ``number`` counts a host's sightings from 0; the
+    highest is the latest, and two writers cannot both add it."""
+
+    __tablename__ = "sighting"
+    __table_args__ = (UniqueConstraint("host_id", "number"),)
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    host_id: str = Field(sa_type=Text, sa_column_args=(ForeignKey("host.id"),))
+    number: int
+    incarnation: int
+    content_hash: str = Field(sa_type=Text, sa_column_args=(ForeignKey("facts.content_hash"),))
+    first_seen: datetime = Field(sa_type=UtcDateTime)
+    last_seen: datetime = Field(sa_type=UtcDateTime)
+    expected_by: datetime = Field(sa_type=UtcDateTime)
+    booted_at: datetime | None = Field(sa_type=UtcDateTime)
+
+
+class LastCheckRow(Row, table=True):
+    """The last check of each host, failed ones and those that overlapped a mutation included. A check that saw
+    nothing has no ``content_hash``."""
+
+    __tablename__ = "last_check"
+
+    host_id: str = Field(primary_key=True, sa_type=Text, sa_column_args=(ForeignKey("host.id"),))
+    incarnation: int
+    started_at: datetime = Field(sa_type=UtcDateTime)
+    finished_at: datetime = Field(sa_type=UtcDateTime)
+    expected_by: datetime = Field(sa_type=UtcDateTime)
+    content_hash: str | None = Field(sa_type=Text, sa_column_args=(ForeignKey("facts.content_hash"),))
+    observation_started_at: datetime | None = Field(sa_type=UtcDateTime)
+    observed_at: datetime | None = Field(sa_type=UtcDateTime)
+    volatile: dict[str, Any] | None = Field(sa_type=Json)
+    error_code: str | None = Field(sa_type=Text)
+    error: str | None = Field(sa_type=ForeignText)
+    overlapped_mutation: bool
+
+
+class PatchRow(Row, table=True):
+    """The catalogue. A removed item stays, with the time of its removal: windows were decided with it."""
+
+    __tablename__ = "patch"
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    document: dict[str, Any] = Field(sa_type=Json)
+    added_at: datetime = Field(sa_type=UtcDateTime)
+    removed_at: datetime | None = Field(sa_type=UtcDateTime)
+
+
+class ExposureRow(Row, table=True):
+    """Where each host stands with each CVE now: derived, replaced whole, can be rebuilt at any time."""
+
+    __tablename__ = "exposure"
+
+    host_id: str = Field(primary_key=True, sa_type=Text, sa_column_args=(ForeignKey("host.id"),))
+    cve: str = Field(primary_key=True, sa_type=Text)
+    severity: str = Field(sa_type=Text)
+    state: str = Field(sa_type=Text)
+    reason: str | None = Field(sa_type=Text)
+    remedy: str = Field(sa_type=Text)
+    since: datetime = Field(sa_type=UtcDateTime)
+    windows: list[dict[str, Any]] = Field(sa_type=Json)
+    unknown_seconds: float
+
+
+class ClosureRow(Row, table=True):
+    """Windows that closed, appended once and for ever: triggers refuse to change or delete them.
+
+    A window is known by its start, not by its ``number``: a rebuild that counts differently adds nothing twice.
+    """
+
+    __tablename__ = "closure"
+    __table_args__ = (UniqueConstraint("host_id", "cve", "detected_at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    host_id: str = Field(sa_type=Text, sa_column_args=(ForeignKey("host.id"),))
+    cve: str = Field(sa_type=Text)
+    severity: str = Field(sa_type=Text)
+    number: int
+    disclosed_at: datetime | None = Field(sa_type=UtcDateTime)
+    fix_available_at: datetime | None = Field(sa_type=UtcDateTime)
+    detected_at: datetime = Field(sa_type=UtcDateTime)
+    closed_at: datetime = Field(sa_type=UtcDateTime)
+    method: str = Field(sa_type=Text)
+    tool: str | None = Field(sa_type=Text)
+    boot_id: str | None = Field(sa_type=Text)
+
+
+class RolloutRecord(Row, table=True):
+    """Rollouts: the plan as it was frozen, the state as it is now."""
+
+    __tablename__ = "rollout"
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    playbook: str = Field(sa_type=Text)
+    state_name: str = Field(sa_type=Text, index=True)
+    plan: dict[str, Any] = Field(sa_type=Json)
+    state: dict[str, Any] = Field(sa_type=Json)
+    version: int
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    started_by: str | None = Field(sa_type=Text)
+
+
+class RolloutEventRow(Row, table=True):
+    """The journal of each rollout, numbered from 0 without a gap."""
+
+    __tablename__ = "rollout_event"
+
+    rollout_id: str = Field(primary_key=True, sa_type=Text, sa_column_args=(ForeignKey("rollout.id"),))
+    sequence: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    event: dict[str, Any] = Field(sa_type=Json)
+
+
+class AttemptRow(Row, table=True):
+    """Intents: what was about to be done to one host, committed before anything was sent."""
+
+    __tablename__ = "attempt"
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    rollout_id: str = Field(sa_type=Text, index=True, sa_column_args=(ForeignKey("rollout.id"),))
+    host_id: str = Field(sa_type=Text, index=True, sa_column_args=(ForeignKey("host.id"),))
+    host: str = Field(sa_type=Text)
+    action: str = Field(sa_type=Text)
+    patch_id: str = Field(sa_type=Text)
+    build_sha256: str | None = Field(sa_type=Text)
+    boot_id: str | None = Field(sa_type=Text)
+    intent_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class OutcomeRow(Row, table=True):
+    """How attempts ended: one row per attempt, none while it is open."""
+
+    __tablename__ = "outcome"
+
+    attempt_id: str = Field(primary_key=True, sa_type=Text, sa_column_args=(ForeignKey("attempt.id"),))
+    code: str = Field(sa_type=Text)
+    error_code: str | None = Field(sa_type=Text)
+    detail: str = Field(sa_type=ForeignText)
+    output: str = Field(sa_type=ForeignText)
+    finished_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class HostLockRow(Row, table=True):
+    """One mutation per host: the primary key is the lock. Taken with the intent, freed with the outcome."""
+
+    __tablename__ = "host_lock"
+
+    host_id: str = Field(primary_key=True, sa_type=Text, sa_column_args=(ForeignKey("host.id"),))
+    attempt_id: str = Field(sa_type=Text, unique=True, sa_column_args=(ForeignKey("attempt.id"),))
+
+
+class LeaseRow(Row, table=True):
+    """Who drives a rollout. Given up, the row stays without a holder, so that ``token`` never comes down."""
+
+    __tablename__ = "lease"
+
+    rollout_id: str = Field(primary_key=True, sa_type=Text)
+    holder: str | None = Field(sa_type=Text)
+    token: int
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class NoteRow(Row, table=True):
+    """Small facts that the product itself remembers."""
+
+    __tablename__ = "note"
+
+    key: str = Field(primary_key=True, sa_type=Text)
+    value: dict[str, Any] = Field(sa_type=Json)
+
+
+def _table(model: type[Row]) -> Table:
+    return cast("Table", vars(model)["__table__"])
+
+
+HOSTS = _table(HostRow)
+FACTS = _table(FactsRow)
+PACKAGE_LISTS = _table(PackageListRow)
+SIGHTINGS = _table(SightingRow)
+LAST_CHECKS = _table(LastCheckRow)
+PATCHES = _table(PatchRow)
+EXPOSURES = _table(ExposureRow)
+CLOSURES = _table(ClosureRow)
+ROLLOUTS = _table(RolloutRecord)
+ROLLOUT_EVENTS = _table(RolloutEventRow)
+ATTEMPTS = _table(AttemptRow)
+OUTCOMES = _table(OutcomeRow)
+HOST_LOCKS = _table(HostLockRow)
+LEASES = _table(LeaseRow)
+NOTES = _table(NoteRow)
+
+Index(None, CLOSURES.c.closed_at)
