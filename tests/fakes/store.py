@@ -1,0 +1,331 @@
+"""The store in memory. The contract suite in `tests/adapters/store` holds it to what the real ones do."""
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from orchestrator.core.attempts import Attempt, Outcome
+from orchestrator.core.facts import Facts, Packages, Volatile
+from orchestrator.core.identity import HostRecord
+from orchestrator.core.patches import Patch
+from orchestrator.core.sightings import CheckRecord, Sighting, next_sighting
+from orchestrator.core.windows import Exposure, Window
+from orchestrator.errors import Conflict, LeaseHeld, NotFound, StaleState
+from orchestrator.ports.store import Json, Lease, RolloutRow
+
+
+class FakeHosts:
+    """`ports.store.HostRegister`."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, HostRecord] = {}
+
+    def all(self) -> tuple[HostRecord, ...]:
+        return tuple(sorted(self._records.values(), key=lambda record: (record.name, record.id)))
+
+    def save(self, records: Sequence[HostRecord]) -> None:
+        self._records |= {record.id: record for record in records}
+
+    def require(self, host_ids: Iterable[str]) -> None:
+        if missing := sorted(set(host_ids) - self._records.keys()):
+            raise NotFound(f"no host with the id {', '.join(missing)} is registered")
+
+
+class FakeSightings:
+    """`ports.store.SightingStore`."""
+
+    def __init__(self, hosts: FakeHosts, new_id: Callable[[], str]) -> None:
+        self._hosts, self._new_id = hosts, new_id
+        self._history: dict[str, tuple[Sighting, ...]] = {}
+        self._last: dict[str, CheckRecord] = {}
+        self._packages: dict[str, Packages] = {}
+        self._lock = threading.Lock()
+
+    def record(self, checks: Sequence[CheckRecord]) -> None:
+        self._hosts.require(check.host_id for check in checks)
+        with self._lock:
+            for check in sorted(checks, key=lambda check: check.started_at):
+                self._record(check)
+
+    def _record(self, check: CheckRecord) -> None:
+        history = self._history.get(check.host_id, ())
+        latest = history[-1] if history else None
+        moved = next_sighting(latest, check, self._new_id())
+        if moved is not None:
+            moved = moved.model_copy(update={"facts": _without_packages(moved.facts, Volatile())})
+            kept = history[:-1] if latest is not None and latest.id == moved.id else history
+            self._history[check.host_id] = (*kept, moved)
+        if check.observation is not None:
+            self._keep_packages(check.observation.facts.packages)
+        last = self._last.get(check.host_id)
+        if last is None or check.started_at >= last.started_at:
+            self._last[check.host_id] = _without_items(check)
+
+    def _keep_packages(self, packages: Packages | None) -> None:
+        if packages is not None and packages.items is not None:
+            self._packages.setdefault(packages.fingerprint, packages)
+
+    def latest(self, host_ids: Sequence[str] | None = None) -> Mapping[str, Sighting]:
+        wanted = self._history if host_ids is None else host_ids
+        return {host: self._history[host][-1] for host in wanted if host in self._history}
+
+    def history(self, host_ids: Sequence[str]) -> Mapping[str, tuple[Sighting, ...]]:
+        return {host: self._history[host] for host in host_ids if host in self._history}
+
+    def last_checks(self) -> Mapping[str, CheckRecord]:
+        return dict(self._last)
+
+    def packages(self, fingerprint: str) -> Packages | None:
+        return self._packages.get(fingerprint)
+
+
+def _without_packages(facts: Facts, volatile: Volatile) -> Facts:
+    packages = facts.packages and facts.packages.model_copy(update={"items": None})
+    return facts.model_copy(update={"packages": packages, "volatile": volatile})
+
+
+def _without_items(check: CheckRecord) -> CheckRecord:
+    if check.observation is None:
+        return check
+    facts = _without_packages(check.observation.facts, check.observation.facts.volatile)
+    return check.model_copy(update={"observation": check.observation.model_copy(update={"facts": facts})})
+
+
+class FakeCatalogue:
+    """`ports.store.CatalogueStore`."""
+
+    def __init__(self) -> None:
+        self._patches: dict[str, Patch] = {}
+        self._removed: dict[str, datetime] = {}
+
+    def all(self) -> tuple[Patch, ...]:
+        return tuple(self._patches[key] for key in sorted(self._patches) if key not in self._removed)
+
+    def add(self, patch: Patch) -> None:
+        stored = self._patches.setdefault(patch.id, patch)
+        if stored.model_copy(update={"added_at": patch.added_at}) != patch:
+            raise Conflict(f"the catalogue knows {patch.id} with other content: give the new patch an id of its own")
+        self._removed.pop(patch.id, None)
+
+    def remove(self, patch_id: str, at: datetime) -> None:
+        if patch_id not in self._patches or patch_id in self._removed:
+            raise NotFound(f"the catalogue has no patch {patch_id}")
+        self._removed[patch_id] = at
+
+
+class FakeExposures:
+    """`ports.store.ExposureStore`."""
+
+    def __init__(self, hosts: FakeHosts) -> None:
+        self._hosts = hosts
+        self._exposures: dict[str, tuple[Exposure, ...]] = {}
+        self._closures: dict[tuple[str, str, datetime], Window] = {}
+
+    def replace(self, host_id: str, exposures: Sequence[Exposure]) -> None:
+        self.replace_many({host_id: exposures})
+
+    def replace_many(self, exposures: Mapping[str, Sequence[Exposure]]) -> None:
+        self._hosts.require(exposures)
+        self._exposures |= {host: tuple(found) for host, found in exposures.items()}
+        for window in (window for found in exposures.values() for one in found for window in one.windows):
+            if window.closed_at is not None:
+                self._closures.setdefault((window.host_id, window.cve, window.detected_at), window)
+
+    def all(self) -> tuple[Exposure, ...]:
+        everything = itertools.chain.from_iterable(self._exposures.values())
+        return tuple(sorted(everything, key=lambda exposure: (exposure.host_id, exposure.cve)))
+
+    def closures(self) -> tuple[Window, ...]:
+        return tuple(sorted(self._closures.values(), key=_closed_at))
+
+
+def _closed_at(window: Window) -> datetime:
+    assert window.closed_at is not None
+    return window.closed_at
+
+
+class FakeLeases:
+    """`ports.store.LeaseStore`. ``None`` as holder: given up."""
+
+    def __init__(self) -> None:
+        self._leases: dict[str, Lease] = {}
+        self._given_up: set[str] = set()
+        self._lock = threading.Lock()
+
+    def acquire(self, rollout_id: str, holder: str, now: datetime, seconds: float) -> Lease:
+        with self._lock:
+            stored, token = self._leases.get(rollout_id), 1
+            if stored is not None:
+                live = rollout_id not in self._given_up and stored.expires_at > now
+                if live and stored.holder != holder:
+                    raise LeaseHeld(f"rollout {rollout_id} is driven by {stored.holder} until {stored.expires_at}")
+                token = stored.token if live else stored.token + 1
+            lease = Lease(
+                rollout_id=rollout_id, holder=holder, token=token, expires_at=now + timedelta(seconds=seconds)
+            )
+            self._leases[rollout_id] = lease
+            self._given_up.discard(rollout_id)
+            return lease
+
+    def renew(self, lease: Lease, now: datetime, seconds: float) -> Lease:
+        with self._lock:
+            self.require_held(lease)
+            renewed = lease.model_copy(update={"expires_at": now + timedelta(seconds=seconds)})
+            self._leases[lease.rollout_id] = renewed
+            return renewed
+
+    def release(self, lease: Lease) -> None:
+        with self._lock:
+            if self._is_current(lease):
+                self._given_up.add(lease.rollout_id)
+
+    def current(self, rollout_id: str) -> Lease | None:
+        return None if rollout_id in self._given_up else self._leases.get(rollout_id)
+
+    def require_held(self, lease: Lease) -> None:
+        if not self._is_current(lease):
+            raise StaleState(f"{lease.holder} no longer drives rollout {lease.rollout_id}")
+
+    def _is_current(self, lease: Lease) -> bool:
+        stored = self.current(lease.rollout_id)
+        return stored is not None and (stored.holder, stored.token) == (lease.holder, lease.token)
+
+
+class FakeAttempts:
+    """`ports.store.AttemptStore`."""
+
+    def __init__(self) -> None:
+        self.attempts: dict[str, Attempt] = {}
+        self.ended: dict[str, Outcome] = {}
+        self.locks: dict[str, str] = {}
+
+    def open(self, rollout_id: str | None = None) -> tuple[Attempt, ...]:
+        return tuple(
+            attempt
+            for attempt in _oldest_first(self.attempts.values())
+            if attempt.id not in self.ended and rollout_id in (None, attempt.rollout_id)
+        )
+
+    def of_rollout(self, rollout_id: str) -> tuple[Attempt, ...]:
+        return tuple(a for a in _oldest_first(self.attempts.values()) if a.rollout_id == rollout_id)
+
+    def outcomes(self, rollout_id: str) -> Mapping[str, Outcome]:
+        return {key: outcome for key, outcome in self.ended.items() if self.attempts[key].rollout_id == rollout_id}
+
+    def locked_hosts(self) -> Mapping[str, Attempt]:
+        return {host: self.attempts[key] for host, key in self.locks.items()}
+
+
+def _oldest_first(attempts: Iterable[Attempt]) -> list[Attempt]:
+    return sorted(attempts, key=lambda attempt: (attempt.intent_at, attempt.id))
+
+
+class FakeRollouts:
+    """`ports.store.RolloutStore`."""
+
+    def __init__(self, hosts: FakeHosts, leases: FakeLeases, attempts: FakeAttempts) -> None:
+        self._hosts, self._leases, self._attempts = hosts, leases, attempts
+        self._rows: dict[str, RolloutRow] = {}
+        self._events: dict[str, tuple[Json, ...]] = {}
+        self._lock = threading.Lock()
+
+    def create(self, row: RolloutRow) -> None:
+        if row.id in self._rows:
+            raise Conflict(f"there is a rollout {row.id} already")
+        self._rows[row.id] = row
+
+    def load(self, rollout_id: str) -> RolloutRow:
+        if rollout_id not in self._rows:
+            raise NotFound(f"no rollout {rollout_id}")
+        return self._rows[rollout_id]
+
+    def all(self) -> tuple[RolloutRow, ...]:
+        return tuple(sorted(self._rows.values(), key=lambda row: (row.created_at, row.id), reverse=True))
+
+    def events(self, rollout_id: str) -> tuple[Json, ...]:
+        return self._events.get(rollout_id, ())
+
+    def commit(
+        self,
+        *,
+        row: RolloutRow,
+        lease: Lease,
+        events: Sequence[Json],
+        intents: Sequence[Attempt],
+        outcomes: Sequence[Outcome],
+    ) -> None:
+        with self._lock:
+            stored = self._require_current(row, lease)
+            self._require_new(row.id, intents)
+            self._require_open(row.id, intents, outcomes)
+            locks = self._locks_after(intents, outcomes)
+            changes = {"state": row.state, "state_name": row.state_name, "updated_at": row.updated_at}
+            self._rows[row.id] = stored.model_copy(update={**changes, "version": row.version + 1})
+            self._events[row.id] = (*self.events(row.id), *events)
+            self._attempts.attempts |= {intent.id: intent for intent in intents}
+            self._attempts.ended |= {outcome.attempt_id: outcome for outcome in outcomes}
+            self._attempts.locks = locks
+
+    def _require_current(self, row: RolloutRow, lease: Lease) -> RolloutRow:
+        if lease.rollout_id != row.id:
+            raise StaleState(f"a lease on rollout {lease.rollout_id} does not allow a write to rollout {row.id}")
+        self._leases.require_held(lease)
+        stored = self.load(row.id)
+        if stored.version != row.version:
+            raise StaleState(f"rollout {row.id} moved on since version {row.version}")
+        return stored
+
+    def _require_new(self, rollout_id: str, intents: Sequence[Attempt]) -> None:
+        self._hosts.require(intent.host_id for intent in intents)
+        for intent in intents:
+            if intent.rollout_id != rollout_id or intent.id in self._attempts.attempts:
+                raise Conflict(f"the intent {intent.id} is committed already, or not of rollout {rollout_id}")
+
+    def _require_open(self, rollout_id: str, intents: Sequence[Attempt], outcomes: Sequence[Outcome]) -> None:
+        own = {attempt.id for attempt in (*self._attempts.of_rollout(rollout_id), *intents)}
+        for outcome in outcomes:
+            if outcome.attempt_id not in own:
+                raise NotFound(f"rollout {rollout_id} has no attempt {outcome.attempt_id}")
+            if outcome.attempt_id in self._attempts.ended:
+                raise Conflict(f"the attempt {outcome.attempt_id} has its outcome already")
+
+    def _locks_after(self, intents: Sequence[Attempt], outcomes: Sequence[Outcome]) -> dict[str, str]:
+        ended = {outcome.attempt_id for outcome in outcomes}
+        locks = {host: holder for host, holder in self._attempts.locks.items() if holder not in ended}
+        for intent in intents:
+            if intent.id not in ended and locks.setdefault(intent.host_id, intent.id) != intent.id:
+                holder = locks[intent.host_id]
+                raise Conflict(f"host {intent.host} is being changed by attempt {holder}")
+        return locks
+
+
+class FakeNotes:
+    """`ports.store.Notes`."""
+
+    def __init__(self) -> None:
+        self._notes: dict[str, Json] = {}
+
+    def get(self, key: str) -> Json | None:
+        return self._notes.get(key)
+
+    def put(self, key: str, value: Json) -> None:
+        self._notes[key] = value
+
+
+class FakeStore:
+    """`ports.store.Store` in memory. Sightings are named ``sighting-00001`` and so on."""
+
+    def __init__(self) -> None:
+        numbers = itertools.count(1)
+        self.hosts = FakeHosts()
+        self.sightings = FakeSightings(self.hosts, lambda: f"sighting-{next(numbers):05}")
+        self.catalogue = FakeCatalogue()
+        self.exposures = FakeExposures(self.hosts)
+        self.leases = FakeLeases()
+        self.attempts = FakeAttempts()
+        self.rollouts = FakeRollouts(self.hosts, self.leases, self.attempts)
+        self.notes = FakeNotes()
+
+    def close(self) -> None:
+        """Nothing to close."""
