@@ -1,0 +1,78 @@
+"""Read the inventory, keep the last good one, and settle who is who."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from orchestrator.core.fleet import Fleet, Member
+from orchestrator.core.identity import reconcile
+from orchestrator.core.inventory_rules import Accepted, Inventory, Kept, accept, from_json, to_json
+from orchestrator.errors import InventoryInvalid
+from orchestrator.ports.runtime import Clock
+from orchestrator.ports.store import Store
+
+LAST_GOOD = "inventory.last_good"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefreshInventory:
+    """Turns inventory files into the fleet as it is listed now."""
+
+    load: Callable[[], Inventory]
+    store: Store
+    clock: Clock
+    new_id: Callable[[], str]
+    unknown_after: timedelta
+
+    def __call__(self, *, on_purpose: bool = False) -> Fleet:
+        """The fleet. Raises `InventoryInvalid` when the files are no good and no last good inventory is kept."""
+        last_good = self._last_good()
+        previous = last_good.names if last_good else ()
+        loaded = self._try_to_load()
+        decided = accept(
+            previous, loaded if isinstance(loaded, InventoryInvalid) else loaded.names, on_purpose=on_purpose
+        )
+        if isinstance(decided, Accepted):
+            assert isinstance(loaded, Inventory)  # noqa: S101  an unread inventory is never accepted
+            return self._fleet(self._keep(loaded, last_good), ())
+        assert last_good is not None  # noqa: S101  nothing is kept where there was nothing
+        return self._fleet(_with_secrets(last_good, loaded), (_told(decided),))
+
+    def _try_to_load(self) -> Inventory | InventoryInvalid:
+        try:
+            return self.load()
+        except InventoryInvalid as exc:
+            return exc
+
+    def _last_good(self) -> Inventory | None:
+        note = self.store.notes.get(LAST_GOOD)
+        return None if note is None else from_json(note["inventory"])
+
+    def _keep(self, loaded: Inventory, last_good: Inventory | None) -> Inventory:
+        kept = to_json(loaded)
+        if last_good is None or to_json(last_good) != kept:
+            self.store.notes.put(LAST_GOOD, {"inventory": kept})
+        return loaded
+
+    def _fleet(self, inventory: Inventory, warnings: Sequence[str]) -> Fleet:
+        known = self.store.hosts.all()
+        reconciled = reconcile(
+            known, inventory.hosts, now=self.clock.now(), new_id=self.new_id, unknown_after=self.unknown_after
+        )
+        before = {record.id: record for record in known}
+        self.store.hosts.save([record for record in reconciled.records if before.get(record.id) != record])
+        by_name = {record.name: record for record in reconciled.records if record.retired_at is None}
+        members = tuple(Member(host=host, record=by_name[host.name]) for host in inventory.hosts)
+        return Fleet(members=members, groups=inventory.groups, warnings=tuple(warnings))
+
+
+def _told(kept: Kept) -> str:
+    return kept.message
+
+
+def _with_secrets(last_good: Inventory, loaded: Inventory | InventoryInvalid) -> Inventory:
+    """The last good hosts, with the secrets of those that the new files still name."""
+    if isinstance(loaded, InventoryInvalid):
+        return last_good
+    fresh = {host.name: host for host in loaded.hosts}
+    return last_good.model_copy(update={"hosts": tuple(fresh.get(host.name, host) for host in last_good.hosts)})
