@@ -97,7 +97,8 @@ class LivePatch(Frozen):
     """One live patch in memory, as seen in sysfs or told by a tool.
 
     ``name`` is the module's name, ``build_id`` its GNU build id (lower-case hex) where it could be read: that, not
-    the name, says which module it is. ``replace`` is sysfs's ``replace`` where the kernel has it.
+    the name, says which module it is. ``replace`` is sysfs's ``replace`` where the kernel has it. ``blocking`` is
+    bounded; ``blocking_count`` says how many tasks there are in all, None where that could not be read.
     """
 
     tool: str
@@ -108,6 +109,7 @@ class LivePatch(Frozen):
     replace: bool | None = None
     cves: tuple[str, ...] = ()
     blocking: tuple[BlockingTask, ...] = ()
+    blocking_count: int | None = None
 
 
 class Tool(Frozen):

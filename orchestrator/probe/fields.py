@@ -1,0 +1,67 @@
+"""The lines of a section: ``KEY=value``, or ``KEY!reason`` for what could not be read."""
+
+from collections.abc import Iterator
+
+from orchestrator.core.model import Frozen
+from orchestrator.probe.answer import Answer
+from orchestrator.probe.text import clean
+
+
+class Line(Frozen):
+    """One line. ``value`` is printable; ``lacks`` says why there is none (``absent``, ``unreadable``, …)."""
+
+    key: str
+    value: str | None
+    lacks: str | None = None
+
+
+class Fields(Frozen):
+    """The lines of one section. ``lacks`` stands for all of them where the section itself did not come whole."""
+
+    lines: tuple[Line, ...] = ()
+    lacks: str | None = None
+
+    def get(self, key: str) -> str | None:
+        """The first value of that key; None when it is missing or empty."""
+        return next((line.value for line in self.lines if line.key == key and line.value), None)
+
+    def all(self, key: str) -> list[str]:
+        """Every value of that key, in order."""
+        return [line.value for line in self.lines if line.key == key and line.value is not None]
+
+    def why(self, key: str) -> str:
+        """Why that key has no usable value: the host's reason, or ``unreadable`` for one that makes no sense."""
+        if self.lacks:
+            return self.lacks
+        return next((line.lacks for line in self.lines if line.key == key and line.lacks), "unreadable")
+
+
+def read_fields(answer: Answer, name: str, *, limit: int = 4096) -> Fields:
+    """The lines of that section; values longer than ``limit`` are cut."""
+    section = answer.sections.get(name)
+    if section is None:
+        return Fields(lacks="answer_incomplete")
+    if section.exit_status is None:
+        return Fields(lacks="too_large")
+    return fields_of(section.body, limit=limit)
+
+
+def fields_of(body: bytes, *, limit: int = 4096) -> Fields:
+    """The lines of that body."""
+    return Fields(lines=tuple(_lines(body, limit)))
+
+
+def _lines(body: bytes, limit: int) -> Iterator[Line]:
+    for raw in body.split(b"\n"):
+        key, mark, rest = _split(raw)
+        if mark == b"=":
+            yield Line(key=key, value=clean(rest, limit))
+        elif mark == b"!":
+            yield Line(key=key, value=None, lacks=clean(rest, 40))
+
+
+def _split(raw: bytes) -> tuple[str, bytes, bytes]:
+    at = next((index for index, byte in enumerate(raw[:40]) if byte in b"=!"), None)
+    if at is None:
+        return "", b"", b""
+    return clean(raw[:at], 40), raw[at : at + 1], raw[at + 1 :]

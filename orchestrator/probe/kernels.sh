@@ -1,0 +1,74 @@
+# shellcheck shell=sh disable=SC2154,SC2016
+# Installed kernels, and the packages that own them, by one call of the package manager.
+
+read_kernels() {
+  releases=''
+  for file in "$root"/boot/vmlinuz-[0-9]* "$root"/lib/modules/[0-9]*/vmlinuz "$root"/lib/modules/[0-9]*/kernel; do
+    if [ -e "$file" ]; then add_release "$file"; fi
+  done
+  read_owners
+}
+
+add_release() {
+  case $1 in
+    */boot/vmlinuz-*) release=${1##*/vmlinuz-} ;;
+    *) release=${1%/*} release=${release##*/} ;;
+  esac
+  case " $releases " in
+    *" $release "*) return 0 ;;
+  esac
+  case $release in
+    0-rescue-*) return 0 ;;
+  esac
+  if is_plain "$release"; then
+    releases="$releases $release"
+    put release "$release"
+  else
+    lack releases odd_name
+  fi
+}
+
+read_owners() {
+  find_package_database
+  put manager "$manager"
+  case $manager in
+    dpkg) read_owners_dpkg ;;
+    rpm) read_owners_rpm ;;
+    apk) read_owners_apk ;;
+  esac
+}
+
+# dpkg-query exits 1 when a pattern matches nothing, and prints the others all the same.
+read_owners_dpkg() {
+  value=$(dpkg-query --admindir="$root/var/lib/dpkg" -W \
+    -f='owner=${Package}\t${Version}\t${db:Status-Status}\t${source:Package}\t${source:Version}\n' \
+    'linux-image-*' 'pve-kernel-*' 'proxmox-kernel-*')
+  status=$?
+  if [ "$status" -gt 1 ]; then lack owners unreadable; fi
+  body="$body$value$newline"
+}
+
+# One line for each file, in their order: "file … is not owned by any package" goes to stdout, too.
+read_owners_rpm() {
+  set --
+  for release in $releases; do
+    if [ -e "$root/lib/modules/$release/vmlinuz" ]; then
+      set -- "$@" "/lib/modules/$release/vmlinuz"
+    else
+      set -- "$@" "/boot/vmlinuz-$release"
+    fi
+  done
+  if [ "$#" -eq 0 ]; then return 0; fi
+  value=$(rpm -q --qf 'owner=%{NAME}\t%{EPOCH}:%{VERSION}-%{RELEASE}\tinstalled\t%{SOURCERPM}\t\n' -f "$@")
+  body="$body$value$newline"
+}
+
+read_owners_apk() {
+  value=$(awk -F: '
+    /^P:/ { name = $2 } /^V:/ { version = $2 } /^o:/ { origin = $2 }
+    /^$/ {
+      if (name ~ /^linux-/) printf "owner=%s\t%s\tinstalled\t%s\t%s\n", name, version, origin, version
+      name = ""
+    }' "$database") || lack owners unreadable
+  body="$body$value$newline"
+}

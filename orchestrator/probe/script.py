@@ -1,0 +1,80 @@
+"""The one script of a check: a constant, joined once from the `.sh` files beside this module and the backends' parts.
+
+Functions, and one call on the last line: whatever prefix of it arrives runs nothing.
+"""
+
+import shlex
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib import resources
+
+from pydantic import Field
+
+from orchestrator.core.model import Frozen
+
+ACCOUNT_SECTIONS = (
+    "os",
+    "kernel",
+    "boot",
+    "security",
+    "virtualization",
+    "livepatch",
+    "kernels",
+    "reboot",
+    "packages",
+    "account",
+)
+"""Sections that the login account reads, in the order of the answer."""
+
+ROOT_SECTIONS = ("root_identity", "root_transition")
+"""Sections that only root can read."""
+
+_PIECES = ("frame", "os", "kernel", "boot", "security", "virtualization", "livepatch", "packages", "kernels", "reboot")
+_ROOT_PIECES = ("frame", "root_identity", "root_transition", "root_main")
+
+
+class ProbePart(Frozen):
+    """A section that a backend contributes: ``script`` defines the POSIX sh function ``name``, and nothing runs at its
+    top level. The function's stdout is the section's body; its stderr and exit code come with it."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    script: str
+    needs_root: bool = False
+
+
+def compose(extra: Sequence[ProbePart] = ()) -> str:
+    """The script with these extra sections. The same parts give the same text, made once."""
+    return _compose(tuple(extra))
+
+
+@lru_cache(maxsize=64)
+def _compose(extra: tuple[ProbePart, ...]) -> str:
+    _refuse_clashes(extra)
+    mine = [part for part in extra if not part.needs_root]
+    roots = [part for part in extra if part.needs_root]
+    root_part = "\n".join(
+        [*map(_piece, _ROOT_PIECES), *_parts("extra_root_sections", roots), 'root_main "$@"; exit "$?"', ""]
+    )
+    # Quoted as one word, so that `sh -c` gets it as it stands; a cut inside it is a syntax error and runs nothing.
+    holder = "\n".join(["define_root_part() {", "  root_part=".ljust(12) + shlex.quote(root_part), "}"])
+    # `exit` on the same line: a shell whose stdin stays open for sudo's password would wait for more of it.
+    return "\n".join(
+        [*map(_piece, _PIECES), *_parts("extra_sections", mine), holder, _piece("main"), 'main "$@"; exit "$?"', ""]
+    )
+
+
+def _refuse_clashes(extra: tuple[ProbePart, ...]) -> None:
+    names = [*ACCOUNT_SECTIONS, *ROOT_SECTIONS, *(part.name for part in extra)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"two sections of a check share a name: {', '.join(twice)}")
+
+
+def _parts(function: str, parts: list[ProbePart]) -> list[str]:
+    calls = [f"  extra_section {part.name}" for part in parts]
+    return [*(part.script for part in parts), "\n".join([f"{function}() {{", "  :", *calls, "}"])]
+
+
+@lru_cache(maxsize=32)
+def _piece(name: str) -> str:
+    return resources.files(__package__).joinpath(f"{name}.sh").read_text(encoding="utf-8")
