@@ -185,7 +185,9 @@ class FakeLeases:
 
     def require_held(self, lease: Lease) -> None:
         if not self._is_current(lease):
-            raise StaleState(f"{lease.holder} no longer drives rollout {lease.rollout_id}")
+            stored = self.current(lease.rollout_id)
+            now_with = "nobody" if stored is None else stored.holder
+            raise StaleState(f"{lease.holder} no longer drives rollout {lease.rollout_id}: {now_with} does")
 
     def _is_current(self, lease: Lease) -> bool:
         stored = self.current(lease.rollout_id)

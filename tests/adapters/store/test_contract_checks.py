@@ -1,0 +1,158 @@
+"""What every store does with hosts, sightings and package lists."""
+
+from datetime import timedelta
+
+import pytest
+
+from orchestrator.core.facts import Volatile
+from orchestrator.errors import NotFound
+from orchestrator.ports.store import Store
+from tests.adapters.store.samples import HOUR, T0, check, facts, failed_check, full_host, host, packages
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def register(store: Store) -> Store:
+    """A store that knows web1 and web2."""
+    store.hosts.save([host("web1"), host("web2")])
+    return store
+
+
+def test_hosts_come_back_as_they_were_by_name(store: Store) -> None:
+    """Every field of a host survives, and the register is sorted by name, whatever the collation."""
+    store.hosts.save([host("web2"), full_host(), host("Zebra"), host("web10")])
+    assert (host("Zebra"), full_host(), host("web10"), host("web2")) == store.hosts.all()
+
+
+def test_saving_a_host_again_replaces_it(store: Store) -> None:
+    """The id decides which host it is; its name may change."""
+    store.hosts.save([host("web1"), host("web2")])
+    renamed = host("web1").model_copy(update={"name": "web9", "retired_at": T0})
+    store.hosts.save([host("web1"), renamed])
+    assert (host("web2"), renamed) == store.hosts.all()
+
+
+def test_saving_nothing_is_fine(store: Store) -> None:
+    """Empty batches change nothing."""
+    store.hosts.save([])
+    store.sightings.record([])
+    store.exposures.replace_many({})
+    assert ((), {}, ()) == (store.hosts.all(), store.sightings.latest(), store.exposures.all())
+
+
+def test_a_first_check_starts_a_sighting(register: Store) -> None:
+    """It lasts an instant, knows the boot, and its facts are without volatile values."""
+    register.sightings.record([check()])
+    found = register.sightings.latest()["id-web1"]
+    ended = T0 + timedelta(seconds=2)
+    assert (ended, ended, T0 + HOUR) == (found.first_seen, found.last_seen, found.expected_by)
+    assert T0 - timedelta(minutes=90) == found.booted_at
+    assert facts(volatile=Volatile()) == found.facts
+    assert facts().content_hash() == found.content_hash
+
+
+def test_the_same_facts_in_time_extend_the_sighting(register: Store) -> None:
+    """One interval, whatever the volatile values; the boot time is that of its first check."""
+    register.sightings.record([check()])
+    first = register.sightings.latest()["id-web1"]
+    later = facts(volatile=Volatile(uptime=timedelta(days=9)))
+    register.sightings.record([check(at=T0 + HOUR, seen=later)])
+    extended = first.model_copy(update={"last_seen": T0 + HOUR + timedelta(seconds=2), "expected_by": T0 + 2 * HOUR})
+    assert {"id-web1": (extended,)} == register.sightings.history(["id-web1", "id-web2"])
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        check(at=T0 + HOUR + MINUTE),
+        check(at=T0 + MINUTE, seen=facts("boot-2")),
+        check(at=T0 + MINUTE, incarnation=2),
+    ],
+    ids=["too late", "other facts", "other machine"],
+)
+def test_otherwise_a_new_sighting_starts(register: Store, second: object) -> None:
+    """Late, changed, or another machine under the name: two intervals, the latest one last."""
+    register.sightings.record([check()])
+    register.sightings.record([second])  # type: ignore[list-item]
+    history = register.sightings.history(["id-web1"])["id-web1"]
+    assert 2 == len(history)
+    assert history[0].id != history[1].id
+    assert {"id-web1": history[1]} == register.sightings.latest(["id-web1"])
+
+
+def test_one_batch_may_hold_many_checks_of_a_host_in_any_order(register: Store) -> None:
+    """They count in the order in which they started; the facts of A, B, A are three sightings."""
+    batch = [check(at=T0 + n * MINUTE, seen=facts(f"boot-{boot}")) for n, boot in enumerate("AABBA")]
+    register.sightings.record([*reversed(batch), check("web2")])
+    history = register.sightings.history(["id-web1", "id-web2"])
+    assert ["boot-A", "boot-B", "boot-A"] == [sighting.facts.boot_id for sighting in history["id-web1"]]
+    assert 1 == len(history["id-web2"])
+    assert batch[4].started_at == register.sightings.last_checks()["id-web1"].started_at
+
+
+def test_an_observation_out_of_order_moves_nothing(register: Store) -> None:
+    """A check that started before what is known already is neither a sighting nor the last check."""
+    register.sightings.record([check(at=T0 + MINUTE)])
+    before = (register.sightings.history(["id-web1"]), register.sightings.last_checks())
+    register.sightings.record([check(at=T0, seen=facts("boot-0"))])
+    assert before == (register.sightings.history(["id-web1"]), register.sightings.last_checks())
+
+
+def test_a_check_that_overlaps_a_mutation_is_no_sighting(register: Store) -> None:
+    """It is kept as the host's last check, and moves no window."""
+    register.sightings.record([check()])
+    history = register.sightings.history(["id-web1"])
+    overlapping = check(at=T0 + MINUTE, seen=facts("boot-2"), overlapped_mutation=True)
+    register.sightings.record([overlapping])
+    assert history == register.sightings.history(["id-web1"])
+    assert overlapping == register.sightings.last_checks()["id-web1"]
+
+
+def test_a_failed_check_is_the_last_check_only(register: Store) -> None:
+    """What was seen before stays the latest sighting."""
+    register.sightings.record([check()])
+    sightings = register.sightings.latest()
+    register.sightings.record([failed_check(at=T0 + MINUTE), failed_check("web2")])
+    assert sightings == register.sightings.latest()
+    expected = {"id-web1": failed_check(at=T0 + MINUTE), "id-web2": failed_check("web2")}
+    assert expected == register.sightings.last_checks()
+
+
+def test_the_last_check_keeps_volatile_values_but_no_package_items(register: Store) -> None:
+    """Uptime and clock skew are asked from there; the package list by its fingerprint."""
+    register.sightings.record([check(seen=facts(packages=packages()))])
+    assert check(seen=facts(packages=packages(items=None))) == register.sightings.last_checks()["id-web1"]
+
+
+def test_package_lists_are_found_by_fingerprint(register: Store) -> None:
+    """A later check that sent no items refers to the stored list and does not blank it."""
+    register.sightings.record([check(seen=facts(packages=packages("fp-1", 3)))])
+    register.sightings.record([check(at=T0 + MINUTE, seen=facts(packages=packages("fp-1", None)))])
+    register.sightings.record([check("web2", seen=facts(packages=packages("fp-2", None)))])
+    assert packages("fp-1", 3) == register.sightings.packages("fp-1")
+    assert register.sightings.packages("fp-2") is None
+    latest = register.sightings.latest()
+    assert packages("fp-1", None) == latest["id-web1"].facts.packages
+
+
+def test_a_check_of_an_unknown_host_is_refused_whole(register: Store) -> None:
+    """Nothing of the batch is kept, and the error names the host."""
+    with pytest.raises(NotFound, match="id-ghost"):
+        register.sightings.record([check("web1"), check("ghost")])
+    assert ({}, {}) == (register.sightings.latest(), register.sightings.last_checks())
+
+
+def test_what_a_host_says_may_hold_anything(register: Store) -> None:
+    """Characters that a database may choke on are stored."""
+    odd = facts(unknown={"os": "nul \x00, quote ', emoji \U0001f980, ½"})
+    register.sightings.record([check(seen=odd)])
+    assert odd.unknown == register.sightings.latest()["id-web1"].facts.unknown
+
+
+def test_notes_are_kept_by_key(store: Store) -> None:
+    """The last value counts; an unknown key has none."""
+    store.notes.put("controller", {"id": "one"})
+    store.notes.put("controller", {"id": "two", "nested": {"list": [1, 2.5, None, True, "\x00é\ud800"]}})
+    assert {"id": "two", "nested": {"list": [1, 2.5, None, True, "\x00é\ud800"]}} == store.notes.get("controller")
+    assert store.notes.get("other") is None
