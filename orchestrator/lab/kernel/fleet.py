@@ -131,6 +131,12 @@ class LabFleet:
                 raise NotAvailable(f"{vm.name} did not come up: {_last_console_lines(vm.console)}")
             time.sleep(0.2)
 
+    def hand_over(self, home: Path) -> None:
+        """Describe the lab in a home: its inventory file and its pins."""
+        lines = tuple(line for vm in self.vms for line in vm.known_hosts)
+        handover.write_known_hosts(home, lines)
+        handover.write_inventory(home, [(vm.name, vm.process.port) for vm in self.vms], self.login)
+
     def ssh(self, name: str, *, user: str = "root") -> tuple[str, ...]:
         """The start of an OpenSSH command line for that machine; what to run there follows."""
         options = {
@@ -177,7 +183,7 @@ def up(
     with ThreadPoolExecutor(len(fleet.vms)) as pool:
         for vm, _ in zip(fleet.vms, pool.map(fleet.wait, fleet.vms), strict=True):
             progress(f"{vm.name} answers on port {vm.process.port}: {vm.release}, {vm.init} init")
-    _hand_over(fleet)
+    fleet.hand_over(fleet.home)
     return fleet
 
 
@@ -275,12 +281,6 @@ def _start_if_needed(fleet: LabFleet, vm: LabVm, progress: Progress) -> None:
     if process is None or not process.is_alive:
         progress(f"starting {vm.name}")
         fleet.start(vm, port=process.port if process else None)
-
-
-def _hand_over(fleet: LabFleet) -> None:
-    lines = tuple(line for vm in fleet.vms for line in vm.known_hosts)
-    handover.write_known_hosts(fleet.home, lines)
-    handover.write_inventory(fleet.home, [(vm.name, vm.process.port) for vm in fleet.vms], fleet.login)
 
 
 def _last_console_lines(console: Path) -> str:

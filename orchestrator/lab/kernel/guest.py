@@ -1,5 +1,6 @@
 """What is inside the machines: Debian's minimal system, accounts to log in with, and one of two inits."""
 
+import hashlib
 import shutil
 from enum import StrEnum
 from pathlib import Path
@@ -108,6 +109,12 @@ def status_stanza(control: str) -> str:
     if not first.startswith("Package:"):
         raise NotAvailable(f"not the control fields of a package: {first!r}")
     return f"{first}\nStatus: install ok installed\n{rest}\n\n"
+
+
+def md5sums(root: Path, paths: list[Path]) -> str:
+    """A package's ``.md5sums``, without which ``dpkg --audit`` complains."""
+    sums = [(hashlib.md5((root / path).read_bytes(), usedforsecurity=False).hexdigest(), path) for path in paths]
+    return "".join(f"{md5}  {path}\n" for md5, path in sums)
 
 
 def file_list(paths: list[Path]) -> str:

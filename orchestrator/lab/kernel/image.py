@@ -77,7 +77,9 @@ def install_kernel(root: Path, kernel: Kernel) -> None:
     run("depmod", "-b", root, kernel.release)
     status = root / "var/lib/dpkg/status"
     put(status, status.read_text() + guest.status_stanza(kernel.control))
-    put(root / f"var/lib/dpkg/info/linux-image-{kernel.release}.list", guest.file_list(files))
+    info = root / "var/lib/dpkg/info"
+    put(info / f"linux-image-{kernel.release}.list", guest.file_list(files))
+    put(info / f"linux-image-{kernel.release}.md5sums", guest.md5sums(root, files))
 
 
 def _name(root: Path, name: str, machine_id: str) -> None:
