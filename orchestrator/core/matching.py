@@ -86,6 +86,7 @@ class Matcher:
         self.catalogue = catalogue
         self.changes = catalogue.changes()
         self._found: dict[tuple[Any, ...], Mapping[Cve, Finding]] = {}
+        self._listed: dict[int, frozenset[Cve]] = {}
 
     def findings(self, facts: Facts, at: datetime) -> Mapping[Cve, Finding]:
         """The findings by the catalogue as it was at that instant."""
@@ -93,9 +94,17 @@ class Matcher:
         found = self._found.get(key)
         if found is None:
             listed, known = self.catalogue.listed(at), self.catalogue.known(at)
-            removed = tuple(patch for patch in known if patch not in listed)
+            ids = {patch.id for patch in listed}
+            removed = tuple(patch for patch in known if patch.id not in ids)
             found = self._found[key] = {one.cve: one for one in find(facts, listed, removed=removed)}
         return found
+
+    def listed(self, at: datetime) -> frozenset[Cve]:
+        """The CVEs that some item in the catalogue fixed at that instant."""
+        key = epoch(self.changes, at)
+        if key not in self._listed:
+            self._listed[key] = frozenset(fix.cve for patch in self.catalogue.listed(at) for fix in patch.fixes)
+        return self._listed[key]
 
 
 def _find_one(facts: Facts, cve: Cve, fitting: Sequence[Patch], forced: Sequence[InForce]) -> Finding:

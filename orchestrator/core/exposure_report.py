@@ -1,0 +1,87 @@
+"""Exposures as people and programs read them: seconds by each clock, and the one JSON shape."""
+
+from datetime import datetime
+from typing import Any
+
+from orchestrator.core.exposure_states import ClosedBy, ExposureClock, ExposureState
+from orchestrator.core.windows import Exposure, Window
+
+Json = dict[str, Any]
+
+
+def exposed_seconds(exposure: Exposure, now: datetime) -> dict[ExposureClock, float | None]:
+    """By each clock, how long the host was exposed in all windows so far, unknown gaps left out.
+
+    None where a window's clock cannot be told; 0 without any window.
+    """
+    return {clock: _total([_seconds(exposure, window, clock, now) for window in exposure.windows]) for clock in _STARTS}
+
+
+def is_over(exposure: Exposure) -> bool:
+    """Whether the CVE no longer concerns the host, without having been fixed: withdrawn, or another machine now."""
+    last = exposure.windows[-1] if exposure.windows else None
+    over = {ClosedBy.WITHDRAWN, ClosedBy.HOST_REPLACED}
+    ended = last is not None and last.method in over and last.closed_at == exposure.since
+    return ended and exposure.state is ExposureState.UNKNOWN
+
+
+def exposure_row(exposure: Exposure, host_name: str, now: datetime) -> Json:
+    """One row of ``exposure list --json``: the dates are those of the latest window, null without any."""
+    last = exposure.windows[-1] if exposure.windows else None
+    return {
+        "host": host_name,
+        "cve": exposure.cve,
+        "severity": exposure.severity.value,
+        "state": exposure.state.value,
+        "reason": exposure.reason and exposure.reason.value,
+        "remedy": exposure.remedy.value,
+        "since": _moment(exposure.since),
+        "accepted_until": None,
+        **_dates(last),
+        "exposed_seconds": {clock.value: seconds for clock, seconds in exposed_seconds(exposure, now).items()},
+        "unknown_seconds": exposure.unknown_seconds,
+        "windows": [_dates(window) for window in exposure.windows],
+        "due_at": None,
+        "sla": None,
+    }
+
+
+_STARTS = {
+    ExposureClock.DISCLOSED: "disclosed_at",
+    ExposureClock.FIX_AVAILABLE: "fix_available_at",
+    ExposureClock.DETECTED: "detected_at",
+}
+
+
+def _seconds(exposure: Exposure, window: Window, clock: ExposureClock, now: datetime) -> float | None:
+    start: datetime | None = getattr(window, _STARTS[clock])
+    if start is None:
+        return None
+    unknown: float = getattr(window.unknown, clock.value)
+    return max(0.0, (_end(exposure, window, now) - start).total_seconds() - unknown)
+
+
+def _end(exposure: Exposure, window: Window, now: datetime) -> datetime:
+    """Of an open window: now, or where the silence began that still goes on."""
+    if window.closed_at is not None:
+        return window.closed_at
+    return exposure.since if exposure.state is ExposureState.UNKNOWN else now
+
+
+def _total(parts: list[float | None]) -> float | None:
+    told = [part for part in parts if part is not None]
+    return sum(told) if len(told) == len(parts) else None
+
+
+def _dates(window: Window | None) -> Json:
+    return {
+        "disclosed_at": window and _moment(window.disclosed_at),
+        "fix_available_at": window and _moment(window.fix_available_at),
+        "detected_at": window and _moment(window.detected_at),
+        "closed_at": window and _moment(window.closed_at),
+        "method": window and window.method and window.method.value,
+    }
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
