@@ -63,7 +63,7 @@ def _exposure(row: Row[Any]) -> Exposure:
 
 def _closure_row(window: Window) -> dict[str, Any]:
     values = dict(window)
-    return values | {"number": values.pop("index")}
+    return values | {"number": values.pop("index"), "unknown": as_json(window.unknown)}
 
 
 def _closure(row: Row[Any]) -> Window:

@@ -157,6 +157,7 @@ class ClosureRow(Row, table=True):
     method: str = Field(sa_type=Text)
     tool: str | None = Field(sa_type=Text)
     boot_id: str | None = Field(sa_type=Text)
+    unknown: dict[str, float] = Field(sa_type=Json)
 
 
 class RolloutRecord(Row, table=True):

@@ -9,7 +9,7 @@ from orchestrator.core.facts import Facts, Kernel, LivePatch, Observation, Packa
 from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.core.patches import Build, Fix, Patch, Severity
 from orchestrator.core.sightings import CheckRecord
-from orchestrator.core.windows import Exposure, Window
+from orchestrator.core.windows import ClockSeconds, Exposure, Window
 from orchestrator.ports.store import Lease, RolloutRow, Store
 
 T0 = datetime(2099, 3, 1, 12, tzinfo=UTC)
@@ -126,8 +126,11 @@ def window(name: str = "web1", index: int = 0, at: datetime = T0, **changes: Any
 
 
 def closed_window(name: str = "web1", index: int = 0, at: datetime = T0) -> Window:
-    """A window that a live patch closed after an hour."""
-    return window(name, index, at, closed_at=at + HOUR, method=ClosedBy.LIVE_PATCH, tool="klp", boot_id="boot-1")
+    """A window that a live patch closed after an hour, of which nobody could tell for a minute and a half."""
+    unknown = ClockSeconds(disclosed=90.5, detected=90.5)
+    return window(
+        name, index, at, closed_at=at + HOUR, method=ClosedBy.LIVE_PATCH, tool="klp", boot_id="boot-1", unknown=unknown
+    )
 
 
 def exposure(name: str = "web1", *windows: Window, cve: str = CVE) -> Exposure:

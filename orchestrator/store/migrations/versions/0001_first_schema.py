@@ -159,6 +159,7 @@ def _catalogue_and_exposures() -> None:
         sa.Column("method", sa.Text(), nullable=False),
         sa.Column("tool", sa.Text(), nullable=True),
         sa.Column("boot_id", sa.Text(), nullable=True),
+        sa.Column("unknown", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["host_id"], ["host.id"], name=op.f("fk_closure_host_id_host")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_closure")),
         sa.UniqueConstraint("host_id", "cve", "detected_at", name=op.f("uq_closure_host_id_cve_detected_at")),
