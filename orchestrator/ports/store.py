@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from orchestrator.core.attempts import Attempt, Outcome
+from orchestrator.core.catalogue import Catalogue
 from orchestrator.core.facts import Packages
 from orchestrator.core.identity import HostRecord
 from orchestrator.core.model import Frozen, Moment
@@ -60,6 +61,10 @@ class CatalogueStore(Protocol):
 
     def all(self) -> tuple[Patch, ...]:
         """All items in force of the catalogue, by id."""
+        ...
+
+    def history(self) -> Catalogue:
+        """Every item there ever was, and since when the removed ones are out."""
         ...
 
     def add(self, patch: Patch) -> None:
@@ -169,6 +174,10 @@ class AttemptStore(Protocol):
         """All attempts of a rollout, oldest first."""
         ...
 
+    def since(self, moment: Moment) -> tuple[tuple[Attempt, Outcome | None], ...]:
+        """Attempts that were open at that moment or later, with their outcomes."""
+        ...
+
     def locked_hosts(self) -> Mapping[str, Attempt]:
         """Host id to the open attempt that holds its lock."""
         ...
@@ -203,6 +212,14 @@ class Notes(Protocol):
 
     def put(self, key: str, value: Json) -> None:
         """Keep a value under that key."""
+        ...
+
+    def items(self, prefix: str) -> Mapping[str, Json]:
+        """The values whose keys start with that, by key, in the order of the keys."""
+        ...
+
+    def drop(self, key: str) -> None:
+        """Forget a key; one that is not there is forgotten already."""
         ...
 
 

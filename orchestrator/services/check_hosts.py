@@ -3,18 +3,22 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from orchestrator.backends.registry import BACKENDS
+from orchestrator.core.attempts import Attempt, Outcome
 from orchestrator.core.facts import Facts, Observation
 from orchestrator.core.fleet import Member
 from orchestrator.core.hosts import Host
-from orchestrator.core.sightings import CheckRecord
+from orchestrator.core.sightings import CheckRecord, Sighting
 from orchestrator.errors import HostError
 from orchestrator.ports.runtime import Clock, Dispatcher
 from orchestrator.ports.ssh import Transport
 from orchestrator.ports.store import Store
-from orchestrator.probe.check import check_command, parse_check
+from orchestrator.probe.command import check_command
+from orchestrator.probe.facts import parse_check
+from orchestrator.services.settle_identities import SettleIdentities
+from orchestrator.services.update_exposures import UpdateExposures
 
 BATCH = 100
 """Checks that go to the store in one transaction: SQLite has one writer."""
@@ -47,40 +51,56 @@ def with_tools(facts: Facts) -> Facts:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckHosts:
-    """Checks many hosts beside each other and keeps what was seen."""
+    """Checks many hosts beside each other, keeps what was seen, and brings exposure windows up to date."""
 
     check: HostCheck
     store: Store
     dispatcher: Dispatcher
     clock: Clock
+    settle: SettleIdentities
+    update_exposures: UpdateExposures
     unknown_after: timedelta
 
     def __call__(
-        self, members: Sequence[Member], *, on_result: Callable[[Member, CheckRecord], None] = lambda _m, _r: None
+        self, members: Sequence[Member], *, on_result: Callable[[CheckRecord], None] = lambda _record: None
     ) -> dict[str, CheckRecord]:
-        """Check them all and return the record of each by host id. A host's failure is a record, never an end."""
-        fingerprints = self._known_packages(members)
-        futures: dict[Future[CheckRecord], Member] = {
-            self.dispatcher.submit(lambda m=member: self.one(m, fingerprints.get(m.record.id))): member  # type: ignore[misc]
-            for member in members
-        }
+        """Check them all; the record of each by the id it was checked under. A host's failure is a record, no end."""
+        by_id = {member.record.id: member for member in members}
+        before = self.store.sightings.latest(list(by_id))
+        futures = [self.dispatcher.submit(_job(self, member, before.get(member.record.id))) for member in members]
         done: dict[str, CheckRecord] = {}
         for batch in _batches(as_completed(futures)):
-            records = [future.result() for future in batch]
-            self.store.sightings.record(records)
-            for future, record in zip(batch, records, strict=True):
+            self._keep(by_id, batch)
+            for record in batch:
                 done[record.host_id] = record
-                on_result(futures[future], record)
+                on_result(record)
+        after = self.store.sightings.latest(list(by_id))
+        self.update_exposures(key for key, sighting in after.items() if _moved(before.get(key), sighting))
         return done
 
+    def keep(self, member: Member, record: CheckRecord) -> None:
+        """Keep one check that somebody else made: the verification of an attempt, which no mutation overlaps."""
+        self.store.sightings.record(self.settle({member.record.id: member}, [record]))
+        self.update_exposures([member.record.id])
+
     def one(self, member: Member, known_packages: str | None = None) -> CheckRecord:
-        """Check one host; nothing is stored. An overlap with a mutation is told by the locks held at its end."""
+        """Check one host; nothing is stored."""
         started_at = self.clock.now()
-        observation, error = None, None
         try:
             observation = self.check.observe(member.host, known_packages)
         except HostError as exc:
-            error = exc
+            return self.record_of(member, started_at, error=exc)
+        return self.record_of(member, started_at, observation=observation)
+
+    def record_of(
+        self,
+        member: Member,
+        started_at: datetime,
+        *,
+        observation: Observation | None = None,
+        error: HostError | None = None,
+    ) -> CheckRecord:
+        """The record of a check that has just ended."""
         finished_at = self.clock.now()
         return CheckRecord(
             host_id=member.record.id,
@@ -93,19 +113,34 @@ class CheckHosts:
             error=str(error) if error else None,
         )
 
-    def _known_packages(self, members: Sequence[Member]) -> Mapping[str, str]:
-        latest = self.store.sightings.latest([member.record.id for member in members])
-        return {
-            host_id: sighting.facts.packages.fingerprint
-            for host_id, sighting in latest.items()
-            if sighting.facts.packages is not None
-        }
+    def _keep(self, members: Mapping[str, Member], checks: Sequence[CheckRecord]) -> None:
+        mutations = self.store.attempts.since(min(check.started_at for check in checks))
+        marked = [check.model_copy(update={"overlapped_mutation": _overlaps(check, mutations)}) for check in checks]
+        self.store.sightings.record(self.settle(members, marked))
 
 
-def _batches(futures: Iterable[Future[CheckRecord]]) -> Iterable[list[Future[CheckRecord]]]:
-    batch: list[Future[CheckRecord]] = []
+def _job(hosts: CheckHosts, member: Member, last: Sighting | None) -> Callable[[], CheckRecord]:
+    packages = last.facts.packages if last is not None else None
+    return lambda: hosts.one(member, packages.fingerprint if packages is not None else None)
+
+
+def _overlaps(check: CheckRecord, mutations: Sequence[tuple[Attempt, Outcome | None]]) -> bool:
+    return any(
+        attempt.host_id == check.host_id
+        and attempt.intent_at <= check.finished_at
+        and (outcome is None or outcome.finished_at >= check.started_at)
+        for attempt, outcome in mutations
+    )
+
+
+def _moved(before: Sighting | None, after: Sighting) -> bool:
+    return before is None or before.id != after.id
+
+
+def _batches(futures: Iterable[Future[CheckRecord]]) -> Iterable[list[CheckRecord]]:
+    batch: list[CheckRecord] = []
     for future in futures:
-        batch.append(future)
+        batch.append(future.result())
         if len(batch) == BATCH:
             yield batch
             batch = []

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, select
 
 from orchestrator.core.attempts import Attempt, Outcome
+from orchestrator.core.model import Moment
 from orchestrator.store.database import Database
 from orchestrator.store.statements import values_of
 from orchestrator.store.tables import ATTEMPTS, HOST_LOCKS, OUTCOMES
@@ -33,6 +34,16 @@ class SqlAttempts:
         with self._database.read() as connection:
             found = [Outcome.model_validate(values_of(row)) for row in connection.execute(query)]
         return {outcome.attempt_id: outcome for outcome in found}
+
+    def since(self, moment: Moment) -> tuple[tuple[Attempt, Outcome | None], ...]:
+        """Attempts that were open at that moment or later, with their outcomes."""
+        still_open = OUTCOMES.c.attempt_id.is_(None)
+        query = select(ATTEMPTS.c.id).outerjoin(OUTCOMES).where(still_open | (OUTCOMES.c.finished_at >= moment))
+        of_outcomes = select(OUTCOMES).where(OUTCOMES.c.finished_at >= moment)
+        with self._database.read() as connection:
+            ended = [Outcome.model_validate(values_of(row)) for row in connection.execute(of_outcomes)]
+        by_attempt = {outcome.attempt_id: outcome for outcome in ended}
+        return tuple((attempt, by_attempt.get(attempt.id)) for attempt in self._select(ATTEMPTS.c.id.in_(query)))
 
     def locked_hosts(self) -> Mapping[str, Attempt]:
         """Host id to the open attempt that holds its lock."""

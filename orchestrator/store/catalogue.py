@@ -2,6 +2,7 @@
 
 from sqlalchemy import select, update
 
+from orchestrator.core.catalogue import Catalogue
 from orchestrator.core.model import Moment
 from orchestrator.core.patches import Patch
 from orchestrator.errors import Conflict, NotFound
@@ -22,6 +23,16 @@ class SqlCatalogue:
         with self._database.read() as connection:
             patches = [Patch.model_validate(document) for document in connection.scalars(query)]
         return tuple(sorted(patches, key=lambda patch: patch.id))
+
+    def history(self) -> Catalogue:
+        """Every item, and since when the removed ones are out."""
+        query = select(PATCHES.c.document, PATCHES.c.removed_at).order_by(PATCHES.c.id)
+        with self._database.read() as connection:
+            rows = [(Patch.model_validate(row.document), row.removed_at) for row in connection.execute(query)]
+        return Catalogue(
+            patches=tuple(patch for patch, _ in rows),
+            removed_at={patch.id: removed_at for patch, removed_at in rows if removed_at is not None},
+        )
 
     def add(self, patch: Patch) -> None:
         """Add an item, or put the very same one back in force, with the date on which it first reached us."""

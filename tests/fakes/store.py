@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from orchestrator.core.attempts import Attempt, Outcome
+from orchestrator.core.catalogue import Catalogue
 from orchestrator.core.facts import Facts, Packages, Volatile
 from orchestrator.core.identity import HostRecord
 from orchestrator.core.patches import Patch
@@ -101,6 +102,9 @@ class FakeCatalogue:
 
     def all(self) -> tuple[Patch, ...]:
         return tuple(self._patches[key] for key in sorted(self._patches) if key not in self._removed)
+
+    def history(self) -> Catalogue:
+        return Catalogue(patches=tuple(self._patches[key] for key in sorted(self._patches)), removed_at=self._removed)
 
     def add(self, patch: Patch) -> None:
         stored = self._patches.setdefault(patch.id, patch)
@@ -215,6 +219,10 @@ class FakeAttempts:
     def outcomes(self, rollout_id: str) -> Mapping[str, Outcome]:
         return {key: outcome for key, outcome in self.ended.items() if self.attempts[key].rollout_id == rollout_id}
 
+    def since(self, moment: datetime) -> tuple[tuple[Attempt, Outcome | None], ...]:
+        pairs = ((attempt, self.ended.get(attempt.id)) for attempt in _oldest_first(self.attempts.values()))
+        return tuple((attempt, ended) for attempt, ended in pairs if ended is None or ended.finished_at >= moment)
+
     def locked_hosts(self) -> Mapping[str, Attempt]:
         return {host: self.attempts[key] for host, key in self.locks.items()}
 
@@ -313,6 +321,12 @@ class FakeNotes:
 
     def put(self, key: str, value: Json) -> None:
         self._notes[key] = value
+
+    def items(self, prefix: str) -> Mapping[str, Json]:
+        return {key: self._notes[key] for key in sorted(self._notes) if key.startswith(prefix)}
+
+    def drop(self, key: str) -> None:
+        self._notes.pop(key, None)
 
 
 class FakeStore:

@@ -1,0 +1,63 @@
+"""After checks: who turned out to be who, by host key, machine-id and boot id."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.core.facts import Facts
+from orchestrator.core.fleet import Member
+from orchestrator.core.identity import Evidence, HostRecord, Settled, settle_all
+from orchestrator.core.sightings import CheckRecord
+from orchestrator.errors import IdentityConflict
+from orchestrator.ports.runtime import Clock
+from orchestrator.ports.ssh import HostKeys
+from orchestrator.ports.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettleIdentities:
+    """Decides under which host each observation is filed, before it is stored."""
+
+    store: Store
+    host_keys: HostKeys
+    clock: Clock
+
+    def __call__(self, members: Mapping[str, Member], checks: Sequence[CheckRecord]) -> list[CheckRecord]:
+        """The checks to store. One of a renamed host goes to the record that carries the history; one of a machine that
+        is not the one we know becomes a failed check that says so."""
+        seen = {
+            check.host_id: self._evidence(members[check.host_id].name, check.observation.facts)
+            for check in checks
+            if check.observation is not None
+        }
+        if not seen:
+            return list(checks)
+        records = {record.id: record for record in self.store.hosts.all()}
+        settled = dict(zip(sorted(seen), settle_all(records.values(), seen, self.clock.now()), strict=True))
+        changed = {record.id: record for one in settled.values() for record in one.changed}
+        self.store.hosts.save([record for key, record in changed.items() if records.get(key) != record])
+        now_known = {**records, **changed}
+        return [self._filed(check, settled.get(check.host_id), now_known) for check in checks]
+
+    @staticmethod
+    def _filed(check: CheckRecord, who: Settled | None, records: Mapping[str, HostRecord]) -> CheckRecord:
+        if who is None:
+            return check
+        if who.identity.is_refused:
+            why = f"{who.name} answers as another machine ({who.identity.value}): find out why, then"
+            return _refused(check, f"{why} `patchwave hosts trust --replace {who.name}`")
+        if who.host_id == check.host_id:
+            return check
+        return check.model_copy(update={"host_id": who.host_id, "incarnation": records[who.host_id].incarnation})
+
+    def _evidence(self, name: str, facts: Facts) -> Evidence:
+        pinned = self.host_keys.pinned(name)
+        return Evidence(
+            host_key=pinned[0].fingerprint if pinned else None,
+            machine_id=facts.machine_id,
+            product_uuid=facts.product_uuid,
+            boot_id=facts.boot_id,
+        )
+
+
+def _refused(check: CheckRecord, why: str) -> CheckRecord:
+    return check.model_copy(update={"observation": None, "error_code": IdentityConflict.code, "error": why})

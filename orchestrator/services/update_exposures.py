@@ -1,0 +1,62 @@
+"""Bring exposure windows up to date: rebuilt for each host from its sightings and the catalogue."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.core.exposure import windows
+from orchestrator.core.identity import HostRecord
+from orchestrator.core.matching import Matcher
+from orchestrator.core.windows import Exposure
+from orchestrator.ports.runtime import Clock
+from orchestrator.ports.store import Store
+
+INCARNATIONS = "incarnations."
+"""Notes: since when each incarnation of a host is trusted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateExposures:
+    """Rebuilds what is derived. The same sightings and catalogue give the same windows, however often it runs."""
+
+    store: Store
+    clock: Clock
+
+    def __call__(self, host_ids: Iterable[str]) -> None:
+        """For these hosts."""
+        wanted = set(host_ids)
+        self._rebuild([record for record in self.store.hosts.all() if record.id in wanted])
+
+    def everywhere(self) -> None:
+        """For every host, retired ones included: the catalogue changed."""
+        self._rebuild(self.store.hosts.all())
+
+    def _rebuild(self, records: Sequence[HostRecord]) -> None:
+        if not records:
+            return
+        now, matcher = self.clock.now(), Matcher(self.store.catalogue.history())
+        histories = self.store.sightings.history([record.id for record in records])
+        rebuilt: dict[str, tuple[Exposure, ...]] = {}
+        for record in records:
+            rebuilt[record.id] = windows(
+                histories.get(record.id, ()),
+                matcher,
+                now=now,
+                retired_at=record.retired_at,
+                incarnated_at=self._incarnated_at(record),
+            )
+        self.store.exposures.replace_many(rebuilt)
+
+    def _incarnated_at(self, record: HostRecord) -> Mapping[int, datetime]:
+        if record.incarnation == 1:
+            return {1: record.incarnated_at}
+        kept = self.store.notes.get(INCARNATIONS + record.id) or {}
+        earlier = {int(number): datetime.fromisoformat(at) for number, at in kept.items()}
+        return earlier | {record.incarnation: record.incarnated_at}
+
+
+def remember_incarnation(store: Store, record: HostRecord) -> None:
+    """Keep since when the record's incarnation was trusted, before the next one begins."""
+    key = INCARNATIONS + record.id
+    kept = store.notes.get(key) or {}
+    store.notes.put(key, kept | {str(record.incarnation): record.incarnated_at.isoformat()})
