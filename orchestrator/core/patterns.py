@@ -116,7 +116,9 @@ class Term(Frozen):
         return chosen
 
     def _nothing(self, hosts: Sequence[str], groups: Groups) -> tuple[str, ...]:
-        if self.expression == "all" or (self.kind is TermKind.EXCLUSION and not self.is_name):
+        if self.expression == "all":
+            return tuple(hosts)
+        if self.kind is TermKind.EXCLUSION and not self.is_name:
             return ()
         close = difflib.get_close_matches(self.expression.lstrip("~"), _sample(hosts, groups), n=3, cutoff=0.6)
         hint = f"; did you mean {', '.join(close)}?" if close else ""
@@ -193,7 +195,7 @@ def _is_address(text: str) -> bool:
 
 def _parse_term(piece: str) -> Term:
     kind = _SIGNS.get(piece[:1], TermKind.UNION)
-    expression = piece.lstrip("&!") if kind is TermKind.UNION else piece[1:].strip()
+    expression = piece if kind is TermKind.UNION else piece[1:].strip()
     if not expression or expression[0] in "&!":
         raise PatternInvalid(f"{piece!r} is not a term of a host pattern: a name, a glob or ~regex is missing")
     if any(character.isspace() or not character.isprintable() for character in expression):
