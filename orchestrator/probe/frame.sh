@@ -90,6 +90,14 @@ can_call() {
   fi
 }
 
+# call PROGRAM ARGUMENT...: a stand-in goes first even where the shell has the program built in (busybox).
+call() {
+  program=$1
+  shift
+  if [ -n "$root" ] && [ -x "$root/stand-ins/$program" ]; then program=$root/stand-ins/$program; fi
+  "$program" "$@"
+}
+
 # section NAME: run read_NAME and print what it built.
 section() {
   body=''

@@ -40,7 +40,7 @@ read_owners() {
 
 # dpkg-query exits 1 when a pattern matches nothing, and prints the others all the same.
 read_owners_dpkg() {
-  value=$(dpkg-query --admindir="$root/var/lib/dpkg" -W \
+  value=$(call dpkg-query --admindir="$root/var/lib/dpkg" -W \
     -f='owner=${Package}\t${Version}\t${db:Status-Status}\t${source:Package}\t${source:Version}\n' \
     'linux-image-*' 'pve-kernel-*' 'proxmox-kernel-*')
   status=$?
@@ -59,7 +59,7 @@ read_owners_rpm() {
     fi
   done
   if [ "$#" -eq 0 ]; then return 0; fi
-  value=$(rpm -q --qf 'owner=%{NAME}\t%{EPOCH}:%{VERSION}-%{RELEASE}\tinstalled\t%{SOURCERPM}\t\n' -f "$@")
+  value=$(call rpm -q --qf 'owner=%{NAME}\t%{EPOCH}:%{VERSION}-%{RELEASE}\tinstalled\t%{SOURCERPM}\t\n' -f "$@")
   body="$body$value$newline"
 }
 

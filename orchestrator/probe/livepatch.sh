@@ -56,12 +56,16 @@ read_loaded_modules() {
   # grep exits 1 for "no such line", more for "cannot read".
   if [ "$?" -gt 1 ]; then lack modules unreadable; fi
   IFS=$newline
-  for value in $lines; do
-    name=${value%% *}
+  set -f
+  # shellcheck disable=SC2086 # one word a line, and nothing expanded in it
+  set -- $lines
+  set +f
+  unset IFS
+  for line; do
+    name=${line%% *}
     if is_plain "$name" && [ ! -d "$root/sys/kernel/livepatch/$name" ]; then
       put loaded "$name"
       put_module "$name"
     fi
   done
-  unset IFS
 }

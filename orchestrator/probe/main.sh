@@ -16,7 +16,7 @@ main() {
   section packages
   extra_sections
   define_root_part
-  uid=$(id -u </dev/null) how=none status=''
+  uid=$(call id -u </dev/null) how=none status=''
   run_root_part
   body=''
   put uid "$uid"
@@ -40,10 +40,10 @@ run_root_part() {
     return 0
   elif [ "$become" = password ]; then
     how=sudo
-    sudo -S -p "[patchwave $nonce] password: " -- sh -c "$root_part" patchwave-check "$nonce" "$root"
+    call sudo -S -p "[patchwave $nonce] password: " -- sh -c "$root_part" patchwave-check "$nonce" "$root"
   else
     how=sudo
-    sudo -n -- sh -c "$root_part" patchwave-check "$nonce" "$root" </dev/null
+    call sudo -n -- sh -c "$root_part" patchwave-check "$nonce" "$root" </dev/null
   fi
   status=$?
 }

@@ -71,12 +71,12 @@ fingerprint_rpm() {
 }
 
 list_dpkg() {
-  dpkg-query --admindir="$root/var/lib/dpkg" -W \
+  call dpkg-query --admindir="$root/var/lib/dpkg" -W \
     -f='${Package}\t${Version}\t${Architecture}\t${source:Package}\t${source:Version}\t${db:Status-Status}\n'
 }
 
 list_rpm() {
-  rpm -qa --qf '%{NAME}\t%{EPOCH}:%{VERSION}-%{RELEASE}\t%{ARCH}\t%{SOURCERPM}\n'
+  call rpm -qa --qf '%{NAME}\t%{EPOCH}:%{VERSION}-%{RELEASE}\t%{ARCH}\t%{SOURCERPM}\n'
 }
 
 list_apk() {

@@ -58,8 +58,11 @@ read_kernel_log() {
     lack log absent
     return 0
   fi
-  lines=$(dmesg | grep -i livepatch | tail -n 40)
   IFS=$newline
-  for value in $lines; do put log "$value"; done
+  set -f
+  # shellcheck disable=SC2046 # one word a line, and nothing expanded in it
+  set -- $(call dmesg | grep -i livepatch | tail -n 40)
+  set +f
   unset IFS
+  for value; do put log "$value"; done
 }
