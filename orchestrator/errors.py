@@ -28,7 +28,7 @@
         └── PatchRefused                       nothing was changed on the host
             ├── WrongBuild  BuildUnreadable  SignatureRequired  LivepatchUnsupported  NeedsRoot
             ├── ForeignPatch  TransitionUnderWay  HostLocked  HostDiskFull
-            └── ModuleInvalid
+            └── ModuleInvalid  Downgrade
 
 Every class carries ``code`` (stable, snake_case: stored, shown in JSON and metrics), ``exit_code`` (of the CLI)
 and ``status`` (of the HTTP API). Library errors are translated into these once, at the edge, ``from exc``.
@@ -346,3 +346,9 @@ class ModuleInvalid(PatchRefused):
     """The module did not arrive as it was sent, or its file is not what the catalogue recorded."""
 
     code = "module_invalid"
+
+
+class Downgrade(PatchRefused):
+    """The patch would replace one in force and lacks some of its fixes."""
+
+    code = "downgrade"

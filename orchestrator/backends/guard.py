@@ -1,0 +1,229 @@
+"""The host-side guard: what to send to start an attempt or to ask about one, and how to read the answer.
+
+What runs on the host is in the ``guard_*.sh`` files beside this module; docs/adr/0003 says why it is built this way.
+"""
+
+import hashlib
+import re
+from enum import IntEnum, StrEnum
+
+from pydantic import Field, SecretBytes
+
+from orchestrator.backends.become import root_script, sudo_mode, sudo_prompt, sudo_reply, why_no_answer
+from orchestrator.core.attempts import Action
+from orchestrator.core.hosts import Host
+from orchestrator.core.model import Frozen
+from orchestrator.core.patches import BuildId, HexDigest, KernelRelease, ModuleName
+from orchestrator.errors import (
+    AnswerGarbled,
+    BuildUnreadable,
+    ForeignPatch,
+    HostDiskFull,
+    HostLocked,
+    LivepatchUnsupported,
+    ModuleInvalid,
+    NeedsRoot,
+    PatchRefused,
+    SignatureRequired,
+    TransitionUnderWay,
+    WrongBuild,
+)
+from orchestrator.ports.ssh import Command, Completed, Reply
+
+START_SECONDS = 180.0
+"""Deadline of a start: the upload of a module over a slow line. The attempt itself runs detached."""
+
+STATUS_SECONDS = 30.0
+MAX_ANSWER = 256 * 1024
+"""Bytes: the guard sends at most 60,000 of an attempt's output."""
+
+
+class GuardExit(IntEnum):
+    """The exit codes of an attempt on the host. guard_common.sh holds the same table as ``EXIT_`` names."""
+
+    DONE = 0
+    """It was done, or was so already."""
+    WRONG_BOOT = 20
+    """The host rebooted since the intent."""
+    WRONG_BUILD = 21
+    """The running kernel is another release or another build."""
+    BUILD_UNREADABLE = 22
+    """The build id of the running kernel could not be read."""
+    LIVEPATCH_UNSUPPORTED = 23
+    """There is no /sys/kernel/livepatch."""
+    TRANSITION_UNDER_WAY = 24
+    """Another patch stayed in transition for the whole limit."""
+    MODULE_INVALID = 25
+    """The module did not arrive whole, or with another hash."""
+    DISK_FULL = 26
+    """/run/patchwave could not be written."""
+    LOCKED = 27
+    """Another attempt's live lock is on the host."""
+    NEEDS_ROOT = 28
+    """The guard did not run as root."""
+    FOREIGN_PATCH = 29
+    """A patch or module that is not ours would be replaced or touched."""
+    SIGNATURE_REQUIRED = 30
+    """The kernel refused the module for want of a signature."""
+    MODULE_FORMAT = 31
+    """The kernel refused the module's format (vermagic, symbol versions)."""
+    MODULE_EXISTS = 32
+    """insmod: File exists."""
+    BUSY = 33
+    """insmod: Device or resource busy, for the whole limit."""
+    INSERT_FAILED = 34
+    """insmod failed otherwise; the output has its words."""
+    NOT_LIVE = 35
+    """The module is loaded, but its patch is not enabled; or it is not in force and so was not persisted."""
+    STALLED_REVERTED = 40
+    """The transition stalled and was reverted."""
+    STALLED_NOT_REVERTED = 41
+    """The transition stalled, and so did its reversal."""
+    REVERT_STALLED = 42
+    """The transition out of force did not end within the limit."""
+    MODULE_STAYS = 43
+    """The patch is out of force, but its module could not be removed."""
+    PERSIST_FAILED = 50
+    """The module could not be installed for the next boot; what was installed of it was removed."""
+    USAGE = 64
+    """The guard was called with arguments it does not know."""
+
+
+REFUSALS: dict[int, type[PatchRefused]] = {
+    GuardExit.WRONG_BUILD: WrongBuild,
+    GuardExit.BUILD_UNREADABLE: BuildUnreadable,
+    GuardExit.LIVEPATCH_UNSUPPORTED: LivepatchUnsupported,
+    GuardExit.TRANSITION_UNDER_WAY: TransitionUnderWay,
+    GuardExit.MODULE_INVALID: ModuleInvalid,
+    GuardExit.DISK_FULL: HostDiskFull,
+    GuardExit.LOCKED: HostLocked,
+    GuardExit.NEEDS_ROOT: NeedsRoot,
+    GuardExit.FOREIGN_PATCH: ForeignPatch,
+    GuardExit.SIGNATURE_REQUIRED: SignatureRequired,
+    GuardExit.MODULE_FORMAT: ModuleInvalid,
+    GuardExit.MODULE_EXISTS: ForeignPatch,
+    GuardExit.BUSY: TransitionUnderWay,
+}
+"""The exit codes that mean "refused, and nothing was changed", and the error of each."""
+
+
+class GuardState(StrEnum):
+    """What the host says about an attempt."""
+
+    ABSENT = "absent"
+    """It never started in this boot."""
+    STARTING = "starting"
+    """A connection is still uploading its module; it has not started."""
+    RUNNING = "running"
+    """Its worker lives."""
+    FINISHED = "finished"
+    """Its exit code is there."""
+    DIED = "died"
+    """It started, its worker is gone, and there is no exit code."""
+    REFUSED = "refused"
+    """The start was refused before anything was changed."""
+
+
+class GuardAnswer(Frozen):
+    """One whole answer of the guard. ``code`` belongs to finished and refused; ``text`` is the bounded output."""
+
+    state: GuardState
+    code: int | None = None
+    boot_id: str | None = None
+    text: str = ""
+
+
+class Order(Frozen):
+    """What the guard is asked to do on one host: an attempt, the very kernel it is for, and the module."""
+
+    attempt_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    controller: str = Field(pattern=r"^[A-Za-z0-9@._:-]{1,128}$")
+    action: Action
+    boot_id: str = Field(pattern=r"^[0-9a-f-]{1,64}$")
+    release: KernelRelease
+    kernel_build: BuildId
+    name: ModuleName
+    module_build: BuildId
+    sha256: HexDigest
+    limit_seconds: int = Field(gt=0)
+    replaces: bool = False
+    known: tuple[BuildId, ...] = ()
+
+    def arguments(self) -> tuple[str, ...]:
+        """As the guard reads them: KEY=VALUE, one word each."""
+        return (
+            f"attempt={self.attempt_id}",
+            f"controller={self.controller}",
+            f"action={self.action.value}",
+            f"boot={self.boot_id}",
+            f"release={self.release}",
+            f"kernel_build={self.kernel_build}",
+            f"name={self.name}",
+            f"build={self.module_build}",
+            f"sha256={self.sha256}",
+            f"limit={self.limit_seconds}",
+            f"replaces={'yes' if self.replaces else 'no'}",
+            f"known={','.join(self.known)}",
+        )
+
+
+def start_command(host: Host, order: Order, module: bytes, nonce: str) -> Command:
+    """Start it, detached. ``module`` is sent when the host says that it is ready for it; empty: none is sent.
+
+    Raises `ModuleInvalid` when the module is not the one that was ordered.
+    """
+    if module and hashlib.sha256(module).hexdigest() != order.sha256:
+        raise ModuleInvalid(f"{host.name}: the module {order.name} is not the one that the catalogue recorded")
+    upload = Reply(marker=f"\n{nonce} ready\n".encode(), data=SecretBytes(module), then_eof=True)
+    return Command(
+        argv=_argv(host, nonce, (*order.arguments(), f"size={len(module)}")),
+        stdin=root_script(("guard_common", "guard_start"), ("guard_common", "guard_worker")),
+        replies=(*sudo_reply(host, nonce), *((upload,) if module else ())),
+        deadline=START_SECONDS,
+        max_output=MAX_ANSWER,
+    )
+
+
+def status_command(host: Host, attempt_id: str, nonce: str) -> Command:
+    """Ask what became of it."""
+    return Command(
+        argv=_argv(host, nonce, (f"attempt={attempt_id}",)),
+        stdin=root_script(("guard_common", "guard_status")),
+        replies=sudo_reply(host, nonce),
+        deadline=STATUS_SECONDS,
+        max_output=MAX_ANSWER,
+    )
+
+
+def _argv(host: Host, nonce: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
+    return ("sh", "-s", "--", sudo_mode(host), sudo_prompt(nonce), f"nonce={nonce}", *arguments)
+
+
+def parse_answer(host: Host, completed: Completed, nonce: str) -> GuardAnswer:
+    """The one whole section of the answer. Noise before and after it is passed over.
+
+    Raises `RootUnavailable`, `NeedsRoot` or `AnswerGarbled`: then nothing can be said about the attempt.
+    """
+    head = re.search(
+        rb"^%s state ([a-z]+) (-|\d{1,3}) (\S+)\n" % re.escape(nonce.encode()), completed.stdout, re.MULTILINE
+    )
+    if head is None:
+        raise why_no_answer(host, completed)
+    rest = completed.stdout[head.end() :]
+    trailers = re.finditer(rb"\n%s end 0 (\d{1,6})\n" % re.escape(nonce.encode()), rest)
+    text = next((rest[: found.start()] for found in trailers if int(found[1]) == found.start()), None)
+    state, code, boot_id = (part.decode() for part in head.groups())
+    if text is None or state not in set(GuardState):
+        raise AnswerGarbled(f"{host.name}: the guard's answer is cut off or not of its form")
+    return _answer(host, GuardState(state), code, boot_id, text.decode(errors="replace"))
+
+
+def _answer(host: Host, state: GuardState, code: str, boot_id: str, text: str) -> GuardAnswer:
+    if (state in (GuardState.FINISHED, GuardState.REFUSED)) != (code != "-"):
+        raise AnswerGarbled(f"{host.name}: the guard's answer says {state.value} with the exit code {code}")
+    return GuardAnswer(
+        state=state,
+        code=None if code == "-" else int(code),
+        boot_id=None if boot_id == "-" else boot_id,
+        text=text,
+    )

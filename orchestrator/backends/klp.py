@@ -1,0 +1,176 @@
+"""The backend ``klp``: modules of the catalogue, loaded and driven through the kernel's own sysfs alone."""
+
+from collections.abc import Callable, Mapping
+
+from orchestrator.backends.base import Capabilities, Work
+from orchestrator.backends.guard import GuardAnswer, Order, parse_answer, start_command, status_command
+from orchestrator.core.attempts import Action
+from orchestrator.core.facts import Facts, LivePatch, PatchState, Tool, ToolState, Virtualization
+from orchestrator.core.hosts import Host
+from orchestrator.core.patches import Build, Patch
+from orchestrator.errors import (
+    BuildUnreadable,
+    Downgrade,
+    ForeignPatch,
+    LivepatchUnsupported,
+    NeedsRoot,
+    PatchRefused,
+    SignatureRequired,
+    WrongBuild,
+)
+from orchestrator.ports.ssh import Command, Completed
+
+NAME = "klp"
+
+Ours = Mapping[str, Patch]
+
+
+class Klp:
+    """The kernel's own live patching, without any tool on the host."""
+
+    name = NAME
+    capabilities = Capabilities(applies=True, reverts=True, persists=True, pins=False, needs_module=True)
+
+    def tool(self, facts: Facts) -> Tool:
+        """Its state on a host."""
+        state, detail = _state(facts)
+        return Tool(name=NAME, state=state, detail=detail)
+
+    def refusal(
+        self, facts: Facts, patch: Patch, build: Build | None, *, ours: Ours, action: Action
+    ) -> PatchRefused | None:
+        """The first reason against it. A transition under way is none: it is waited for on the host."""
+        refused = _unsupported(facts) or _wrong_build(facts, patch, build)
+        if refused is not None or build is None:
+            return refused
+        refused = _not_root(facts) or _name_taken(facts, build, ours)
+        if refused is not None or action is Action.REVERT:
+            return refused
+        return _unsigned(facts, build) or (
+            _replaces_wrongly(facts, patch, build, ours) if action is Action.APPLY else None
+        )
+
+    def start(self, host: Host, work: Work, nonce: str) -> Command:
+        """Under the host-side guard. Only a revert sends no module."""
+        module = b"" if work.attempt.action is Action.REVERT else work.module
+        return start_command(host, _order(work), module, nonce)
+
+    def status(self, host: Host, attempt_id: str, nonce: str) -> Command:
+        """The guard's record of it."""
+        return status_command(host, attempt_id, nonce)
+
+    def answer(self, host: Host, completed: Completed, nonce: str) -> GuardAnswer:
+        """The guard's answer."""
+        return parse_answer(host, completed, nonce)
+
+
+def _order(work: Work) -> Order:
+    attempt, build = work.attempt, work.build
+    if attempt.boot_id is None:
+        raise BuildUnreadable(f"{attempt.host}: its boot id is not known, so nothing may be sent to it")
+    return Order(
+        attempt_id=attempt.id,
+        controller=work.controller,
+        action=attempt.action,
+        boot_id=attempt.boot_id,
+        release=build.kernel,
+        kernel_build=build.build_id,
+        name=build.name,
+        module_build=build.module_build_id,
+        sha256=build.sha256,
+        limit_seconds=work.limit_seconds,
+        replaces=work.patch.replaces != "none",
+        known=work.ours,
+    )
+
+
+def _state(facts: Facts) -> tuple[ToolState, str | None]:
+    if facts.virtualization is Virtualization.CONTAINER:
+        return ToolState.CONTAINER, "the kernel belongs to the machine that this container runs on"
+    if facts.livepatch_supported is None:
+        return ToolState.ERROR, "whether the kernel supports live patching could not be read"
+    if not facts.livepatch_supported:
+        return ToolState.ABSENT, "the kernel was built without CONFIG_LIVEPATCH"
+    return ToolState.READY, None
+
+
+def _unsupported(facts: Facts) -> PatchRefused | None:
+    state, detail = _state(facts)
+    return None if state is ToolState.READY else LivepatchUnsupported(detail or state.value)
+
+
+def _wrong_build(facts: Facts, patch: Patch, build: Build | None) -> PatchRefused | None:
+    kernel = facts.kernel
+    if kernel is None or kernel.build_id is None:
+        return BuildUnreadable(
+            "the build id of the running kernel could not be read, so no module can be said to fit it"
+        )
+    if build is None:
+        return WrongBuild(
+            f"{patch.id} has no module for the kernel {kernel.running} with the build id {kernel.build_id}"
+        )
+    if (build.kernel, build.build_id) == (kernel.running, kernel.build_id):
+        return None
+    return WrongBuild(
+        f"{build.module} is for {build.kernel} with the build id {build.build_id}; "
+        f"the host runs {kernel.running} with {kernel.build_id}"
+    )
+
+
+def _not_root(facts: Facts) -> PatchRefused | None:
+    return None if facts.is_root else NeedsRoot("loading a module needs root: log in as root or set up sudo")
+
+
+def _name_taken(facts: Facts, build: Build, ours: Ours) -> PatchRefused | None:
+    """Another module under the module's name. One of ours that is disabled is removed by the guard."""
+    for live in facts.live_patches:
+        if live.name != build.name or live.build_id == build.module_build_id:
+            continue
+        if live.state is PatchState.DISABLED and live.build_id in ours:
+            continue
+        return ForeignPatch(f"another module is loaded as {live.name} (build id {live.build_id or 'unreadable'})")
+    return None
+
+
+def _unsigned(facts: Facts, build: Build) -> PatchRefused | None:
+    """Whether a signature holds is the kernel's to say; that there is none is ours. Cannot tell: refused."""
+    if build.signed:
+        return None
+    for enforces, why in _ENFORCERS:
+        if enforces(facts):
+            return SignatureRequired(f"{build.module} carries no signature, and {why}")
+    return None
+
+
+_ENFORCERS: tuple[tuple[Callable[[Facts], bool], str], ...] = (
+    (lambda facts: facts.module_signatures_enforced is True, "the kernel enforces module signatures"),
+    (lambda facts: facts.lockdown not in (None, "none"), "the kernel is locked down"),
+    (
+        lambda facts: facts.module_signatures_enforced is None,
+        "whether the kernel enforces module signatures could not be read",
+    ),
+    # A kernel without the lockdown module has no such file; only under Secure Boot would it be locked down by now.
+    (
+        lambda facts: facts.lockdown is None and ("lockdown" in facts.unknown or facts.secure_boot is not False),
+        "whether the kernel is locked down could not be read",
+    ),
+)
+
+
+def _replaces_wrongly(facts: Facts, patch: Patch, build: Build, ours: Ours) -> PatchRefused | None:
+    """The kernel lets a patch that replaces take the place of ALL others, whichever its catalogue item names."""
+    if patch.replaces == "none":
+        return None
+    if any(field.partition(".")[0] == "live_patches" for field in facts.unknown):
+        return ForeignPatch("which patches are live could not be read, and they would be replaced")
+    others = (live for live in facts.live_patches if live.build_id != build.module_build_id)
+    refusals = (_replaces_one_wrongly(live, patch, ours) for live in others if live.state is not PatchState.DISABLED)
+    return next((refused for refused in refusals if refused is not None), None)
+
+
+def _replaces_one_wrongly(live: LivePatch, patch: Patch, ours: Ours) -> PatchRefused | None:
+    old = ours.get(live.build_id or "")
+    if old is None:
+        return ForeignPatch(f"{patch.id} would replace {live.name}, which is not from our catalogue")
+    lost = sorted({fix.cve for fix in old.fixes} - {fix.cve for fix in patch.fixes})
+    return Downgrade(f"{patch.id} would replace {old.id} and does not fix {', '.join(lost)}") if lost else None
