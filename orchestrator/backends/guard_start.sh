@@ -14,13 +14,16 @@ remove_abandoned_uploads() {
     done
 }
 
-# An upload has a folder of its own and holds no lock: whatever becomes of the connection, nothing waits for it.
+# An upload has a folder of its own and holds no lock: whatever becomes of the connection, nothing waits for it. It gets
+# its name when its owner's is in it: without that it would look abandoned.
 make_upload_folder() {
     remove_abandoned_uploads
-    upload_folder=$run/upload.$attempt.$nonce
+    upload_folder=$run/making.$nonce
     { mkdir "$upload_folder" && sign_owner "$upload_folder" && put "$upload_folder/worker.sh" "$worker_text" \
-        && [ "$(wc -c <"$upload_folder/worker.sh")" -gt "${#worker_text}" ]; } 2>/dev/null \
+        && [ "$(wc -c <"$upload_folder/worker.sh")" -gt "${#worker_text}" ] \
+        && mv "$upload_folder" "$run/upload.$attempt.$nonce"; } 2>/dev/null \
         || refuse "$EXIT_DISK_FULL" "cannot write below $run"
+    upload_folder=$run/upload.$attempt.$nonce
 }
 
 # The bytes come on stdin, once the ready marker was seen.

@@ -400,9 +400,10 @@ remove_old_attempts() {
     done
 }
 
-# The attempt's folder appears whole, under the lock. Fails when the attempt is there already, or there is no room.
+# The attempt's folder appears whole, under the lock; what a killed worker left half made goes. Fails without room.
 claim_attempt() {
     remove_old_attempts
+    rm -rf "$run"/new.*
     new=$run/new.$nonce
     mkdir "$new" && sign_owner "$new" && put "$new/action" "$action" && : >"$new/output" || return
     if [ "$size" -gt 0 ]; then

@@ -156,7 +156,8 @@ class LocalHost:
         for file in (self.root / "run").glob("patchwave/*/pid"):
             pid = int(file.read_text())
             if lives(pid):
-                os.kill(pid, signal.SIGKILL)
+                os.killpg(pid, signal.SIGKILL)
+                eventually(lambda pid=pid: not lives(pid))
         for folder in ("run/patchwave", "sys/kernel/livepatch", "sys/module"):
             shutil.rmtree(self.root / folder, ignore_errors=True)
         (self.root / "sys/kernel/livepatch").mkdir()

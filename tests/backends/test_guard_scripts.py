@@ -461,17 +461,19 @@ def test_a_reboot_makes_an_attempt_absent(dash: LocalHost) -> None:
 def test_the_worker_outlives_its_connection(local: LocalHost) -> None:
     """SIGKILL of the whole session of the start leaves it running."""
     local.fault("insmod_sleep", "1")
-    process = local._popen(KLP.start(local.host, make_work(), "n1"))
     command = KLP.start(local.host, make_work(), "n1")
+    process = local._popen(command)
     assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
     process.stdin.write(command.stdin)
+    process.stdin.flush()
+    process.stdout.read(len(command.replies[-1].marker))
     process.stdin.write(command.replies[-1].data.get_secret_value())
     process.stdin.close()
     eventually(lambda: local.worker_pid() is not None)
     subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)
     process.wait()
-    assert process.stdout is not None
-    assert process.stderr is not None
     process.stdout.close()
     process.stderr.close()
 
