@@ -37,7 +37,8 @@ class PostgresServer:
     _count: int = field(default=0, init=False)
 
     def __enter__(self) -> Self:
-        initdb, postgres = require("initdb"), require("postgres")
+        postgres = require("postgres")
+        initdb = Path(postgres).resolve().with_name("initdb")
         # Not below pytest's own folder, which only root may enter; short, because a socket's path is limited to 107.
         self.folder = Path(tempfile.mkdtemp(prefix="pwt-pg-"))
         account = _account()

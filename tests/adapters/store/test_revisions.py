@@ -1,5 +1,6 @@
 """The schema: brought up from nothing, the same as the tables say, refused where it is not what the code knows."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -43,6 +44,13 @@ def test_an_upgrade_of_a_current_database_changes_nothing(url: str) -> None:
     upgrade(url)
     with closing(open_store(url)) as store:
         assert {"yes": True} == store.notes.get("kept")
+
+
+def test_upgrades_at_the_same_time_wait_for_each_other(empty_url: str) -> None:
+    """Several processes may start at once on a new database."""
+    with ThreadPoolExecutor(4) as pool:
+        assert [None] * 4 == list(pool.map(upgrade, [empty_url] * 4))
+    assert () == check(empty_url)
 
 
 def test_a_database_without_a_schema_says_what_to_run(empty_url: str) -> None:
