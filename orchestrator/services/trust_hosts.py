@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.core.fleet import Member
+from orchestrator.core.identity import replaced
 from orchestrator.errors import HostError, NotAllowed
 from orchestrator.ports.runtime import Clock, Dispatcher
 from orchestrator.ports.ssh import HostKeys, PresentedKey
 from orchestrator.ports.store import Store
+from orchestrator.services.update_exposures import UpdateExposures, remember_incarnation
 
 
 class KeyStatus(StrEnum):
@@ -43,6 +45,7 @@ class TrustHosts:
     store: Store
     dispatcher: Dispatcher
     clock: Clock
+    update_exposures: UpdateExposures
 
     def ask(self, members: Sequence[Member]) -> tuple[Presented, ...]:
         """What each of them presents now, in their order. Logs in nowhere and pins nothing."""
@@ -75,21 +78,11 @@ class TrustHosts:
 
     def _start_incarnations(self, changed: Sequence[Presented]) -> None:
         now = self.clock.now()
-        records = [one.member.record for one in changed]
-        self.store.hosts.save(
-            [
-                record.model_copy(
-                    update={
-                        "incarnation": record.incarnation + 1,
-                        "incarnated_at": now,
-                        "evidence": record.evidence.model_copy(
-                            update={"host_key": one.key and one.key.fingerprint, "machine_id": None, "boot_id": None}
-                        ),
-                    }
-                )
-                for one, record in zip(changed, records, strict=True)
-            ]
-        )
+        for one in changed:
+            if one.key is not None:
+                remember_incarnation(self.store, one.member.record)
+                self.store.hosts.save([replaced(one.member.record, one.key.fingerprint, now)])
+        self.update_exposures(one.member.record.id for one in changed)
 
 
 def _status(key: PresentedKey, pinned: Sequence[PresentedKey]) -> KeyStatus:

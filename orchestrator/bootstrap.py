@@ -1,0 +1,219 @@
+"""The only place where objects are wired together. Everything is made when it is first asked for."""
+
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+
+from ulid import ULID
+
+from orchestrator.catalogue import DirectoryModuleFiles, read_patch
+from orchestrator.clock import SystemClock
+from orchestrator.core.fleet import Fleet, Member
+from orchestrator.core.identity import HostRecord
+from orchestrator.core.patches import Patch
+from orchestrator.core.patterns import parse_pattern
+from orchestrator.dispatch.threads import ThreadDispatcher
+from orchestrator.errors import NotAllowed
+from orchestrator.inventory import load_inventory
+from orchestrator.ports.store import Store
+from orchestrator.services.check_hosts import CheckHosts, HostCheck
+from orchestrator.services.diagnose_hosts import DiagnoseHosts
+from orchestrator.services.manage_catalogue import ManageCatalogue
+from orchestrator.services.read_fleet import ReadFleet
+from orchestrator.services.refresh_inventory import RefreshInventory
+from orchestrator.services.settle_identities import SettleIdentities
+from orchestrator.services.trust_hosts import TrustHosts
+from orchestrator.services.update_exposures import UpdateExposures
+from orchestrator.settings import FILE, Origins, Settings
+from orchestrator.ssh import HomeHostKeys, SshTransport
+from orchestrator.store import open_store, revisions
+
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+
+
+def new_id() -> str:
+    """A ULID: unique, and sorted by time."""
+    return str(ULID())
+
+
+class App:
+    """One process's wiring of settings, adapters and services."""
+
+    def __init__(self, *, settings: Settings, origins: Origins, folder: Path) -> None:
+        self.settings, self.origins, self.folder = settings, origins, folder
+        self.clock = SystemClock()
+
+    # Adapters
+
+    @cached_property
+    def store(self) -> Store:
+        """The database. Raises `NotAvailable` when it is not there or not of this version."""
+        return open_store(self.settings.database, new_id=new_id)
+
+    @cached_property
+    def host_keys(self) -> HomeHostKeys:
+        """The pinned keys of the home folder."""
+        return HomeHostKeys(self.settings.known_hosts, transport=self.transport_settings())
+
+    @cached_property
+    def transport(self) -> SshTransport:
+        """SSH, with kept connections."""
+        return SshTransport(self.host_keys)
+
+    @cached_property
+    def dispatcher(self) -> ThreadDispatcher:
+        """The bounded pool."""
+        return ThreadDispatcher(self.settings.forks)
+
+    @cached_property
+    def modules(self) -> DirectoryModuleFiles:
+        """The modules of the catalogue."""
+        return DirectoryModuleFiles(self.settings.patches)
+
+    # Services
+
+    @cached_property
+    def reader(self) -> ReadFleet:
+        """What is known, without touching any host."""
+        return ReadFleet(store=self.store, clock=self.clock)
+
+    @cached_property
+    def update_exposures(self) -> UpdateExposures:
+        """Windows, rebuilt."""
+        return UpdateExposures(store=self.store, clock=self.clock)
+
+    @cached_property
+    def host_check(self) -> HostCheck:
+        """The one check."""
+        return HostCheck(
+            transport=self.transport,
+            clock=self.clock,
+            new_nonce=lambda: secrets.token_hex(16),
+            timeout=self.settings.check_timeout,
+        )
+
+    @cached_property
+    def check_hosts(self) -> CheckHosts:
+        """Checks that are kept."""
+        return CheckHosts(
+            check=self.host_check,
+            store=self.store,
+            dispatcher=self.dispatcher,
+            clock=self.clock,
+            settle=SettleIdentities(store=self.store, host_keys=self.host_keys, clock=self.clock),
+            update_exposures=self.update_exposures,
+            unknown_after=self.settings.unknown_after,
+        )
+
+    def trust_hosts(self) -> TrustHosts:
+        """Pinning of host keys."""
+        return TrustHosts(
+            host_keys=self.host_keys,
+            store=self.store,
+            dispatcher=self.dispatcher,
+            clock=self.clock,
+            update_exposures=self.update_exposures,
+        )
+
+    def diagnose_hosts(self) -> DiagnoseHosts:
+        """The doctor."""
+        return DiagnoseHosts(check=self.host_check, dispatcher=self.dispatcher)
+
+    def catalogue(self) -> ManageCatalogue:
+        """The catalogue of modules."""
+        return ManageCatalogue(
+            keep_files=self.modules.keep, store=self.store, clock=self.clock, update_exposures=self.update_exposures
+        )
+
+    # Use cases of several commands
+
+    def fleet(self, *, accept: bool = False) -> Fleet:
+        """The fleet as the inventory lists it now."""
+        path = self.settings.inventory_path(self.folder)
+        refresh = RefreshInventory(
+            load=lambda: load_inventory(path),
+            store=self.store,
+            clock=self.clock,
+            new_id=new_id,
+            unknown_after=self.settings.unknown_after,
+        )
+        retired_before = {record.id for record in self.store.hosts.all() if record.retired_at is not None}
+        fleet = refresh(on_purpose=accept)
+        retired = {record.id for record in self.store.hosts.all() if record.retired_at is not None}
+        self.update_exposures(retired ^ retired_before)
+        self._members = {member.name: member.host for member in fleet.members}
+        return fleet
+
+    def select(self, fleet: Fleet, pattern: str | None) -> tuple[Member, ...]:
+        """The members that a host pattern names; all of them without one."""
+        if pattern is None:
+            return fleet.members
+        names = set(parse_pattern(pattern).select([member.name for member in fleet.members], fleet.groups))
+        return tuple(member for member in fleet.members if member.name in names)
+
+    def add_patch(self, file: Path) -> Patch:
+        """Read a patch file with its modules and add it."""
+        patch, files = read_patch(file, self.clock.now())
+        self.catalogue().add(patch, files)
+        return patch
+
+    def retire(self, record: HostRecord) -> None:
+        """Retire a host now."""
+        self.store.hosts.save([record.model_copy(update={"retired_at": self.clock.now()})])
+        self.update_exposures([record.id])
+
+    def quarantine(self, record: HostRecord, reason: str | None) -> None:
+        """Keep a host out of rollouts with a reason; let it in again with None."""
+        at = self.clock.now() if reason is not None else None
+        self.store.hosts.save([record.model_copy(update={"quarantined_at": at, "quarantine_reason": reason})])
+
+    def require_write(self) -> None:
+        """Raise `NotAllowed` in read-only mode."""
+        if self.settings.read_only:
+            raise NotAllowed("read-only mode: nothing is changed on any host; unset PATCHWAVE_READ_ONLY to leave it")
+
+    # The home folder and its database
+
+    def initialise(self) -> list[str]:
+        """Make what is missing of the home folder; what was done, as lines for a person."""
+        home = self.settings.home
+        home.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        done = [f"home folder: {home}"]
+        file = home / FILE
+        if not file.exists():
+            _write_private(file, SETTINGS_FILE)
+            done.append(f"settings: {file}")
+        self.settings.patches.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        return [*done, self.upgrade_database()]
+
+    def upgrade_database(self) -> str:
+        """Bring the schema up to date; what was done."""
+        return revisions.upgrade(self.settings.database)
+
+    def database_problems(self) -> list[str]:
+        """What is wrong with the database; empty: nothing."""
+        return revisions.problems(self.settings.database)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for name in ("dispatcher", "transport", "store"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
+
+
+SETTINGS_FILE = """\
+# Settings of Patchwave; `patchwave config show` prints each with where it came from.
+# The environment (PATCHWAVE_<NAME>) goes before this file.
+
+# For the first weeks: checks, exposure and plans work, every change of a host is refused.
+# read_only = true
+
+# inventory = "inventory"
+# database_url = "postgresql+psycopg://patchwave@db.example.com/patchwave"
+"""
+
+
+def _write_private(file: Path, text: str) -> None:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "w", encoding="utf-8") as opened:
+        opened.write(text)

@@ -1,0 +1,220 @@
+"""``patchwave plan`` and ``patchwave rollout``."""
+
+import getpass
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.live import Live
+
+from orchestrator.bootstrap import App
+from orchestrator.cli.context import AsJson, Limit, Yes, app_of, confirmed, listed
+from orchestrator.cli.output import coloured, err, out, print_json, print_table, safe, say
+from orchestrator.cli.progress import waves_table
+from orchestrator.core.plans import Plan
+from orchestrator.core.rollout_events import Abort, Event, Pause, Resume, Retry, Rollback, Skip
+from orchestrator.core.rollout_state import RolloutState
+from orchestrator.core.rollout_states import RolloutStatus
+from orchestrator.core.rollout_view import rollout_view
+from orchestrator.errors import LeaseHeld, NotFound
+
+PlaybookFile = Annotated[Path, typer.Argument(metavar="PLAYBOOK", help="A playbook file.")]
+PatchOption = Annotated[str | None, typer.Option("--patch", help="Apply this patch in place of the playbook's.")]
+RolloutId = Annotated[str, typer.Argument(metavar="ID", help="A rollout's id, or enough of its end to name it.")]
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Register these commands."""
+    group = typer.Typer(help="Rollouts.", no_args_is_help=True)
+    group.command("list")(list_rollouts)
+    for command in (start, show, watch, pause, resume, skip, retry, abort, rollback):
+        group.command()(command)
+    cli.command()(plan)
+    cli.add_typer(group, name="rollout")
+
+
+def plan(
+    context: typer.Context,
+    playbook: PlaybookFile,
+    limit: Limit = None,
+    patch: PatchOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """What would happen, to whom, in which wave, and who is left out and why. Contacts nobody."""
+    app = app_of(context)
+    made = app.plan_rollout(playbook, listed(app), limit=limit, patch=patch)
+    if as_json:
+        print_json(made.model_dump(mode="json"))
+    else:
+        _print_plan(made)
+
+
+def _print_plan(made: Plan) -> None:
+    names = {host.host_id: host for host in made.hosts}
+    out.print(f"[bold]{safe(made.playbook.name)}[/]: {safe(made.patch_id)} to {len(made.hosts)} hosts, "
+              f"at most {made.budget_total} may fail in all\n")  # fmt: skip
+    rows = (
+        (f"{wave.index}{' canary' if wave.is_canary else ''}", host.name, host.build.kernel, host.backend, wave.budget)
+        for wave in made.waves
+        for host in (names[host_id] for host_id in wave.host_ids)
+    )
+    print_table(("WAVE", "HOST", "KERNEL", "BACKEND", "BUDGET"), rows, empty="no host needs this patch")
+    if made.left_out:
+        left = ((one.name, one.reason, one.reason.meaning, one.detail) for one in made.left_out)
+        out.print()
+        print_table(("LEFT OUT", "REASON", "MEANING", "DETAIL"), left, empty="")
+    out.print()
+    settings = ((one.field, one.value, "default" if one.is_default else "playbook") for one in made.settings)
+    print_table(("SETTING", "VALUE", "FROM"), settings, empty="")
+    for warning in made.warnings:
+        say(f"warning: {warning}")
+
+
+def start(
+    context: typer.Context,
+    playbook: PlaybookFile,
+    limit: Limit = None,
+    patch: PatchOption = None,
+    yes: Yes = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Leave it to `patchwave serve`.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Plan, ask, and patch in waves. Exit 0 when every wave is done, 1 when a host or the budget stopped it."""
+    app = app_of(context)
+    app.require_write()
+    made = app.plan_rollout(playbook, listed(app), limit=limit, patch=patch)
+    if not as_json:
+        _print_plan(made)
+    if not confirmed(f"Patch {len(made.hosts)} hosts?", yes):
+        say("nothing was started")
+        raise typer.Exit(1)
+    rollout_id = app.order_rollout().create(made, started_by=_who())
+    say(f"rollout {rollout_id}")
+    if detach:
+        _print_rollout(app, rollout_id, as_json)
+        return
+    _drive(app, rollout_id, as_json)
+
+
+def _who() -> str:
+    return f"{getpass.getuser()}@cli"
+
+
+def _drive(app: App, rollout_id: str, as_json: bool) -> None:
+    """Drive it in this process, shown live, and exit by how it ended."""
+    try:
+        with Live(console=err, refresh_per_second=4, transient=True) as live:
+            state = app.drive_rollout()(rollout_id, watch=lambda state: live.update(waves_table(state)))
+    except KeyboardInterrupt:
+        say(f"stopped; what was sent goes on by itself. Go on with: patchwave rollout resume {rollout_id}")
+        raise typer.Exit(1) from None
+    _print_rollout(app, rollout_id, as_json)
+    _exit_by(state)
+
+
+def _exit_by(state: RolloutState) -> None:
+    if state.status not in {RolloutStatus.SUCCEEDED, RolloutStatus.ROLLED_BACK}:
+        raise typer.Exit(1)
+
+
+def list_rollouts(context: typer.Context, as_json: AsJson = False) -> None:
+    """All rollouts, newest first."""
+    rows = app_of(context).store.rollouts.all()
+    if as_json:
+        print_json({"rollouts": [rollout_view(row) for row in rows]})
+        return
+    table = (
+        (row.id, row.playbook, coloured(row.state_name), row.created_at.isoformat(" ", "seconds"), row.started_by)
+        for row in rows
+    )
+    print_table(("ID", "PLAYBOOK", "STATE", "STARTED", "BY"), table, empty="no rollouts")
+
+
+def show(context: typer.Context, rollout: RolloutId, as_json: AsJson = False) -> None:
+    """One rollout with its waves and hosts."""
+    app = app_of(context)
+    _print_rollout(app, _find(app, rollout), as_json)
+
+
+def _find(app: App, text: str) -> str:
+    found = [row.id for row in app.store.rollouts.all() if row.id.endswith(text.upper()) or row.id == text]
+    if len(found) != 1:
+        raise NotFound(f"{'no rollout' if not found else 'more than one rollout'} ends with {text!r}")
+    return found[0]
+
+
+def _print_rollout(app: App, rollout_id: str, as_json: bool) -> None:
+    view = rollout_view(app.store.rollouts.load(rollout_id))
+    if as_json:
+        print_json(view)
+        return
+    out.print(f"[bold]{view['id']}[/] {safe(view['playbook'])}: {coloured(view['state'])} {safe(view['reason'] or '')}")
+    print_table(("WAVE", "HOST", "STATE", "DETAIL"), _host_rows(view), empty="no hosts")
+
+
+def _host_rows(view: dict[str, Any]) -> list[tuple[object, ...]]:
+    return [
+        (f"{wave['index']} {wave['state']}", host["name"], coloured(host["state"]), host["detail"])
+        for wave in view["waves"]
+        for host in wave["hosts"]
+    ]
+
+
+def watch(context: typer.Context, rollout: RolloutId) -> None:
+    """Follow a rollout that another process drives, until it is final."""
+    app = app_of(context)
+    rollout_id = _find(app, rollout)
+    with Live(console=err, refresh_per_second=4, transient=True) as live:
+        state = app.watch_rollout(rollout_id, lambda state: live.update(waves_table(state)))
+    _print_rollout(app, rollout_id, as_json=False)
+    _exit_by(state)
+
+
+def _order(event: Event, done: str) -> Callable[..., None]:
+    def command(context: typer.Context, rollout: RolloutId, as_json: AsJson = False) -> None:
+        _give(app_of(context), rollout, event, as_json)
+
+    command.__doc__ = done
+    return command
+
+
+pause = _order(Pause(), "Start nothing new until resumed; hosts in flight finish.")
+resume = _order(Resume(), "Go on after a pause or a hold, or after the engine was killed.")
+retry = _order(Retry(), "Give the troubled hosts of the current wave another attempt.")
+abort = _order(Abort(), "Start nothing new, let hosts in flight finish, and end.")
+for _name, _command in {"pause": pause, "resume": resume, "retry": retry, "abort": abort}.items():
+    _command.__name__ = _name
+
+
+def skip(context: typer.Context, rollout: RolloutId, host: str, as_json: AsJson = False) -> None:
+    """Leave a host out whose turn has not come."""
+    app = app_of(context)
+    _give(app, rollout, Skip(host_id=app.reader.record(host).id), as_json)
+
+
+def rollback(context: typer.Context, rollout: RolloutId, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Say which windows would reopen, then take out what the rollout brought, last wave first."""
+    app = app_of(context)
+    app.require_write()
+    rollout_id = _find(app, rollout)
+    reopening = app.reopening(rollout_id)
+    for name, cves in reopening.items():
+        err.print(f"{safe(name)}: [red]will be exposed again[/] to {safe(', '.join(cves))}")
+    if not reopening:
+        say("no exposure window would reopen")
+    if not confirmed("Roll back?", yes):
+        raise typer.Exit(1)
+    _give(app, rollout_id, Rollback(), as_json)
+
+
+def _give(app: App, rollout: str, event: Event, as_json: bool) -> None:
+    """Leave the order; act on it here, unless a live engine holds the lease and acts by itself."""
+    app.require_write()
+    rollout_id = _find(app, rollout)
+    app.order_rollout().ask(rollout_id, event, _who())
+    try:
+        _drive(app, rollout_id, as_json)
+    except LeaseHeld as exc:
+        say(f"left to the engine that drives it ({exc})")
+        _print_rollout(app, rollout_id, as_json)

@@ -1,0 +1,46 @@
+"""Orders to a rollout: create it, and leave events for whichever engine drives it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from orchestrator.core.plans import Plan
+from orchestrator.core.rollout import start
+from orchestrator.core.rollout_events import Event
+from orchestrator.ports.runtime import Clock
+from orchestrator.ports.store import RolloutRow, Store
+
+REQUESTS = "request.{}."
+"""Notes: events that somebody asked for, by rollout; their keys sort by time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderRollout:
+    """Writes to the store alone; an engine acts."""
+
+    store: Store
+    clock: Clock
+    new_id: Callable[[], str]
+
+    def create(self, plan: Plan, started_by: str) -> str:
+        """Freeze a plan into a rollout; its id."""
+        now = self.clock.now()
+        state = start(plan, now)
+        row = RolloutRow(
+            id=self.new_id(),
+            playbook=plan.playbook.name,
+            state_name=state.status,
+            plan=plan.model_dump(mode="json"),
+            state=state.model_dump(mode="json"),
+            version=0,
+            created_at=now,
+            updated_at=now,
+            started_by=started_by,
+        )
+        self.store.rollouts.create(row)
+        return row.id
+
+    def ask(self, rollout_id: str, event: Event, asked_by: str) -> None:
+        """Leave an event for the engine. Raises `NotFound` for a rollout that is not there."""
+        row = self.store.rollouts.load(rollout_id)
+        note = {"event": event.model_dump(mode="json"), "by": asked_by, "at": self.clock.now().isoformat()}
+        self.store.notes.put(REQUESTS.format(row.id) + self.new_id(), note)

@@ -1,0 +1,113 @@
+"""Plan a rollout: the playbook against what is known of the fleet. Contacts nobody."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.core.attempts import Action
+from orchestrator.core.facts import Facts
+from orchestrator.core.fleet import Fleet, Member
+from orchestrator.core.patches import Patch
+from orchestrator.core.patterns import parse_pattern
+from orchestrator.core.planning import Candidate, plan
+from orchestrator.core.plans import Plan
+from orchestrator.core.playbooks import Playbook
+from orchestrator.core.sightings import CheckRecord, Sighting
+from orchestrator.core.windows import Exposure
+from orchestrator.errors import PatchRefused, PlaybookInvalid
+from orchestrator.ports.runtime import Clock
+from orchestrator.ports.store import Store
+from orchestrator.services.read_fleet import ReadFleet, by_module
+
+DEFAULT_BACKEND = "klp"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanRollout:
+    """What would happen, to whom, in which wave, and who is left out and why."""
+
+    store: Store
+    clock: Clock
+
+    def __call__(self, playbook: Playbook, fleet: Fleet, limit: str | None = None) -> Plan:
+        """The plan. Raises `PlaybookInvalid`, `PatternInvalid` and `NotFound`."""
+        patches = self.store.catalogue.all()
+        patch = next((one for one in patches if one.id == playbook.apply.patch), None)
+        if patch is None:
+            raise PlaybookInvalid(_no_such_patch(playbook, patches), field="apply.patch")
+        targets = _targets(fleet, playbook.targets.hosts, limit)
+        known = self._known(patch, [member.record.id for member in targets])
+        candidates = [known.candidate(member) for member in targets]
+        return plan(playbook, candidates, patch, now=known.now, catalogue=patches)
+
+    def _known(self, patch: Patch, ids: Sequence[str]) -> "_Known":
+        exposures: dict[str, list[Exposure]] = {}
+        for exposure in ReadFleet(store=self.store, clock=self.clock).exposures():
+            exposures.setdefault(exposure.host_id, []).append(exposure)
+        return _Known(
+            patch=patch,
+            now=self.clock.now(),
+            checks=self.store.sightings.last_checks(),
+            latest=self.store.sightings.latest(ids),
+            exposures=exposures,
+            ours=by_module(self.store.catalogue.history().patches),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What is known of the fleet, read once."""
+
+    patch: Patch
+    now: datetime
+    checks: Mapping[str, CheckRecord]
+    latest: Mapping[str, Sighting]
+    exposures: Mapping[str, Sequence[Exposure]]
+    ours: Mapping[str, Patch]
+
+    def candidate(self, member: Member) -> Candidate:
+        """One listed host as planning sees it."""
+        record, check = member.record, self.checks.get(member.record.id)
+        sighting = self.latest.get(record.id)
+        is_stale = sighting is not None and self.now > sighting.expected_by
+        facts = None if sighting is None or is_stale else sighting.facts
+        name = member.host.backend or DEFAULT_BACKEND
+        refused = self._refusal(facts, name)
+        return Candidate(
+            host_id=record.id,
+            name=member.name,
+            site=record.site,
+            customer=record.customer,
+            labels=record.labels,
+            backend=name,
+            facts=facts,
+            is_reachable=check is None or check.observation is not None,
+            is_retired=record.retired_at is not None,
+            quarantine_reason=(record.quarantine_reason or "") if record.quarantined_at is not None else None,
+            error_code=check.error_code if check is not None else None,
+            error="its last check is too old: scan it" if is_stale else check.error if check is not None else None,
+            exposures=tuple(self.exposures.get(record.id, ())),
+            refusal=refused.code if refused is not None else None,
+            refusal_detail=str(refused) if refused is not None else "",
+        )
+
+    def _refusal(self, facts: Facts | None, name: str) -> PatchRefused | None:
+        if facts is None or facts.kernel is None:
+            return None
+        build = self.patch.build_for(facts.kernel.running, facts.kernel.build_id or "")
+        return backend(name).refusal(facts, self.patch, build, ours=self.ours, action=Action.APPLY)
+
+
+def _targets(fleet: Fleet, pattern: str, limit: str | None) -> list[Member]:
+    names = [member.name for member in fleet.members]
+    chosen = set(parse_pattern(pattern).select(names, fleet.groups))
+    if limit is not None:
+        chosen &= set(parse_pattern(limit).select(names, fleet.groups))
+    return [member for member in fleet.members if member.name in chosen]
+
+
+def _no_such_patch(playbook: Playbook, patches: Sequence[Patch]) -> str:
+    if playbook.apply.patch is None:
+        return "names no patch, and klp offers none by itself: name one here, or give --patch ID"
+    known = ", ".join(patch.id for patch in patches) or "nothing"
+    return f"the catalogue has no patch {playbook.apply.patch!r}; it has {known}"
