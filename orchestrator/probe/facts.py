@@ -129,10 +129,11 @@ class _Seen:
             ("taints", self.taints, self.boot, "taints"),
             ("uptime", self.uptime, self.boot, "uptime"),
             ("os", self.os, read_fields(self.answer, "os"), "line"),
-            ("virtualization", self.virtualization, read_fields(self.answer, "virtualization"), "flags"),
         ):
             if value is None:
                 yield name, fields.why(key)
+        if self.virtualization is None:
+            yield "virtualization", self.root_lacks or read_fields(self.answer, "virtualization").why("flags")
         if self.product_uuid is None:
             yield "product_uuid", self.root_lacks or self.identity.why("product_uuid")
 

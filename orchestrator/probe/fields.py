@@ -1,13 +1,14 @@
 """The lines of a section: ``KEY=value``, or ``KEY!reason`` for what could not be read."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from orchestrator.core.model import Frozen
-from orchestrator.probe.answer import Answer
+from orchestrator.probe.answer import INCOMPLETE, Answer
 from orchestrator.probe.text import clean
 
 
-class Line(Frozen):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
     """One line. ``value`` is printable; ``lacks`` says why there is none (``absent``, ``unreadable``, …)."""
 
     key: str
@@ -15,7 +16,8 @@ class Line(Frozen):
     lacks: str | None = None
 
 
-class Fields(Frozen):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fields:
     """The lines of one section. ``lacks`` stands for all of them where the section itself did not come whole."""
 
     lines: tuple[Line, ...] = ()
@@ -40,7 +42,7 @@ def read_fields(answer: Answer, name: str, *, limit: int = 4096) -> Fields:
     """The lines of that section; values longer than ``limit`` are cut."""
     section = answer.sections.get(name)
     if section is None:
-        return Fields(lacks="answer_incomplete")
+        return Fields(lacks=INCOMPLETE)
     if section.exit_status is None:
         return Fields(lacks="too_large")
     return fields_of(section.body, limit=limit)

@@ -23,6 +23,9 @@ def parse_virtualization(fields: Fields, root: Fields) -> Virtualization | None:
         return Virtualization.CONTAINER
     if detected is not None:
         return Virtualization.NONE if detected == "none" else Virtualization.VM
+    if root.lacks:
+        # A container without systemd tells only root, in the environment of its first process.
+        return None
     vendor = (fields.get("vendor") or "").lower()
     if fields.get("hypervisor") or fields.get("flags") == "hypervisor" or vendor.startswith(_VM_VENDORS):
         return Virtualization.VM

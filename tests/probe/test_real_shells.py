@@ -260,7 +260,8 @@ def test_sudo(shell: str, sudo: str | None, become: Become, lacks: str | None, t
     files = {**DEBIAN, **patch("livepatch_a", transition="1"), **task(55, "0")}
     files |= {} if sudo is None else {"stand-ins/sudo": sudo}
     facts = check(build(tmp_path, files, uid=1000, shell=shell), shell=shell, become=become)
-    expected = {} if lacks is None else {"live_patches.blocking": lacks, "product_uuid": lacks, "root": lacks}
+    fields = ("live_patches.blocking", "product_uuid", "root", "virtualization")
+    expected = {} if lacks is None else dict.fromkeys(fields, lacks)
     assert expected == facts.unknown
     assert (lacks is None) == (facts.product_uuid is not None)
     assert [PatchState.TRANSITIONING] == [each.state for each in facts.live_patches]
@@ -295,7 +296,7 @@ def test_hostile_machine(shell: str, tmp_path: Path) -> None:
         "etc/os-release": b'ID=debian\nVERSION_ID="12\x1b]0;owned\x07\x00"\nPRETTY_NAME="' + b"A" * 100_000 + b'"\n',
         "sys/kernel/livepatch/evil\nenabled=1/enabled": "1\n",
         "sys/kernel/livepatch/livepatch_a/version": "CVE-2099-0001\n",
-        "sys/module/livepatch_a/version": "1\x1b[2J\xff CVE-2999",
+        "sys/module/livepatch_a/version": b"1\x1b[2J\xff CVE-2999",
         "etc/machine-id": b"\xff\xfe\x00\x01\n",
         "proc/sys/kernel/tainted": "99999999999999999999999\n",
         "run/reboot-required": forged,
