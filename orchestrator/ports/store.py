@@ -36,11 +36,13 @@ class SightingStore(Protocol):
 
     def record(self, checks: Sequence[CheckRecord]) -> None:
         """Keep these checks in one transaction: extend the latest sighting of the host where the facts are the same and
-        the check came by its ``expected_by``, else start a new one; remember the check itself as the host's last."""
+        the check came by its ``expected_by``, else start a new one; remember the check itself as the host's last.
+        Raises `NotFound` when a host is not registered."""
         ...
 
     def latest(self, host_ids: Sequence[str] | None = None) -> Mapping[str, Sighting]:
-        """The latest sighting by host id."""
+        """The latest sighting by host id. Facts come without volatile values (those are in the last check) and without
+        package items (`packages` has them by fingerprint); so do those of `history`."""
         ...
 
     def history(self, host_ids: Sequence[str]) -> Mapping[str, tuple[Sighting, ...]]:
@@ -80,7 +82,8 @@ class ExposureStore(Protocol):
     """What is derived from sightings and the catalogue: current exposures, and the append-only closures."""
 
     def replace(self, host_id: str, exposures: Sequence[Exposure]) -> None:
-        """Put these in the place of all of the host's; append closures of windows that were not closed before."""
+        """Put these in the place of all of the host's; append closures of windows that were not closed before. A window
+        is known by host, CVE and ``detected_at``. Raises `NotFound` when the host is not registered."""
         ...
 
     def replace_many(self, exposures: Mapping[str, Sequence[Exposure]]) -> None:
@@ -147,7 +150,9 @@ class RolloutStore(Protocol):
         outcomes: Sequence[Outcome],
     ) -> None:
         """One step of an engine, in one durable transaction: the new state (``row.version`` is the one it was decided
-        on, stored as +1), journal events, intents (each takes its host's lock), outcomes (each releases it).
+        on, stored as +1), journal events, intents (each takes its host's lock), outcomes (each releases it). Of ``row``
+        only state, ``state_name`` and ``updated_at`` are stored: the rest was frozen. Outcomes release before intents
+        take; an intent whose outcome is in the same step takes no lock.
 
         Raises `StaleState` when the lease's token is not the current one or the version moved, and `Conflict` naming
         host and holder when a host's lock is held by another attempt. Nothing is written then.

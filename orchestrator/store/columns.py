@@ -63,9 +63,4 @@ class ForeignText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         """The same text, storable."""
-        return None if value is None else storable(value)
-
-
-def storable(text: str) -> str:
-    """``text`` with what no database keeps replaced by U+FFFD."""
-    return _UNSTORABLE.sub("\ufffd", text)
+        return None if value is None else _UNSTORABLE.sub("\ufffd", value)

@@ -1,13 +1,12 @@
 """Facts and package lists, each stored once however many checks saw them."""
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from orchestrator.core.facts import Facts, Packages
-from orchestrator.store.columns import storable
 from orchestrator.store.statements import add_missing, matching
 from orchestrator.store.tables import FACTS, PACKAGE_LISTS
 
@@ -24,10 +23,8 @@ def keep_facts(connection: Connection, facts: Mapping[str, Facts]) -> None:
     add_missing(connection, FACTS, [{"content_hash": key, "document": _document(facts[key])} for key in missing])
 
 
-def keep_packages(connection: Connection, facts: Iterable[Facts]) -> None:
-    """Store the package lists that came with these facts and are not there yet."""
-    lists = [one.packages for one in facts]
-    sent = {packages.fingerprint: packages for packages in lists if packages is not None and packages.items is not None}
+def keep_packages(connection: Connection, sent: Mapping[str, Packages]) -> None:
+    """Store those package lists, by fingerprint, that are not there yet."""
     query = select(PACKAGE_LISTS.c.fingerprint)
     known = {row.fingerprint for row in matching(connection, query, PACKAGE_LISTS.c.fingerprint, sent)}
     add_missing(connection, PACKAGE_LISTS, [_package_row(sent[key]) for key in sorted(sent.keys() - known)])
@@ -46,7 +43,7 @@ def facts_of(document: str) -> Facts:
 
 
 def _document(facts: Facts) -> str:
-    return storable(facts.model_dump_json(exclude={"volatile": True, "packages": {"items"}}))
+    return facts.model_dump_json(exclude={"volatile": True, "packages": {"items"}})
 
 
 def _package_row(packages: Packages) -> dict[str, Any]:

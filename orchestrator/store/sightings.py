@@ -83,6 +83,7 @@ class _Batch:
     moved: dict[str, Sighting] = field(default_factory=dict)
     new: dict[str, int] = field(default_factory=dict)
     facts: dict[str, Facts] = field(default_factory=dict)
+    packages: dict[str, Packages] = field(default_factory=dict)
     last: dict[str, Values] = field(default_factory=dict)
 
     @classmethod
@@ -103,13 +104,17 @@ class _Batch:
         after = next_sighting(before, check, self.new_id())
         if after is not None:
             self._move(before, after)
-        content_hash = None
-        if check.observation is not None:
-            content_hash = after.content_hash if after is not None else check.observation.facts.content_hash()
-            self.facts[content_hash] = check.observation.facts
+        content_hash = None if check.observation is None else self._keep(check.observation.facts, after)
         if check.host_id not in self.checked or check.started_at >= self.checked[check.host_id]:
             self.checked[check.host_id] = check.started_at
             self.last[check.host_id] = _check_row(check, content_hash)
+
+    def _keep(self, facts: Facts, sighting: Sighting | None) -> str:
+        content_hash = facts.content_hash() if sighting is None else sighting.content_hash
+        self.facts[content_hash] = facts
+        if facts.packages is not None and facts.packages.items is not None:
+            self.packages[facts.packages.fingerprint] = facts.packages
+        return content_hash
 
     def _move(self, before: Sighting | None, after: Sighting) -> None:
         if before is None or before.id != after.id:
@@ -119,7 +124,7 @@ class _Batch:
     def write(self, connection: Connection) -> None:
         """The rows."""
         keep_facts(connection, self.facts)
-        keep_packages(connection, self.facts.values())
+        keep_packages(connection, self.packages)
         if self.new:
             connection.execute(SIGHTINGS.insert(), [_sighting_row(self.moved[key], n) for key, n in self.new.items()])
         if extended := [self.moved[key] for key in sorted(self.moved.keys() - self.new.keys())]:

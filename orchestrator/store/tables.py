@@ -66,8 +66,8 @@ class PackageListRow(Row, table=True):
 
     __tablename__ = "package_list"
 
-    fingerprint: str = Field(primary_key=True, sa_type=Text)
-    manager: str = Field(sa_type=Text)
+    fingerprint: str = Field(primary_key=True, sa_type=ForeignText)
+    manager: str = Field(sa_type=ForeignText)
     document: bytes = Field(sa_type=LargeBinary)
 
 
@@ -156,7 +156,7 @@ class ClosureRow(Row, table=True):
     closed_at: datetime = Field(sa_type=UtcDateTime)
     method: str = Field(sa_type=Text)
     tool: str | None = Field(sa_type=Text)
-    boot_id: str | None = Field(sa_type=Text)
+    boot_id: str | None = Field(sa_type=ForeignText)
     unknown: dict[str, float] = Field(sa_type=Json)
 
 
@@ -198,7 +198,7 @@ class AttemptRow(Row, table=True):
     action: str = Field(sa_type=Text)
     patch_id: str = Field(sa_type=Text)
     build_sha256: str | None = Field(sa_type=Text)
-    boot_id: str | None = Field(sa_type=Text)
+    boot_id: str | None = Field(sa_type=ForeignText)
     intent_at: datetime = Field(sa_type=UtcDateTime)
 
 

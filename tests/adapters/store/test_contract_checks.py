@@ -136,6 +136,23 @@ def test_package_lists_are_found_by_fingerprint(register: Store) -> None:
     assert packages("fp-1", None) == latest["id-web1"].facts.packages
 
 
+def test_a_package_list_survives_a_later_check_in_the_same_batch(register: Store) -> None:
+    """The first check sent the items, the second, with equal facts, referred to them."""
+    sent, referred = facts(packages=packages("fp", 3)), facts(packages=packages("fp", None))
+    register.sightings.record([check(seen=sent), check(at=T0 + MINUTE, seen=referred)])
+    assert packages("fp", 3) == register.sightings.packages("fp")
+
+
+def test_a_hostile_host_does_not_spoil_the_batch(register: Store) -> None:
+    """What it sends as fingerprint, boot id or error is stored in some form, and the other hosts' checks with it."""
+    odd = facts("boot\x00id", packages=packages("fp\x00", 1))
+    failure = failed_check("web2").model_copy(update={"error": "said \x00 and \ud800"})
+    register.sightings.record([check("web1", seen=odd), failure])
+    assert odd.boot_id == register.sightings.latest()["id-web1"].facts.boot_id
+    assert register.sightings.packages("fp\x00") is not None
+    assert "web2" == register.sightings.last_checks()["id-web2"].host_id.removeprefix("id-")
+
+
 def test_a_check_of_an_unknown_host_is_refused_whole(register: Store) -> None:
     """Nothing of the batch is kept, and the error names the host."""
     with pytest.raises(NotFound, match="id-ghost"):

@@ -1,6 +1,5 @@
-"""What the database itself refuses, whoever writes to it; column types; speed."""
+"""What the database itself refuses, whoever writes to it; column types; the cost of a batch."""
 
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
@@ -118,14 +117,3 @@ def test_a_batch_of_checks_takes_few_statements(database: Database) -> None:
         counts.append(len(seen))
     assert counts[0] == counts[1]
     assert counts[0] <= 12
-
-
-def test_an_open_connection_is_fast(database: Database) -> None:
-    """200 checks with package lists of 400 packages are stored within a generous second (measured: a tenth of it)."""
-    store = SqlStore(database)
-    names = [f"web{n}" for n in range(200)]
-    store.hosts.save([host(name) for name in names])
-    checks = [check(name, seen=facts(name, packages=packages(f"fp-{n % 20}", 400))) for n, name in enumerate(names)]
-    begun = time.process_time()
-    store.sightings.record(checks)
-    assert time.process_time() - begun < 1
