@@ -1,0 +1,124 @@
+"""Where a host is and how to get there: inventory and ssh_config joined into a route of hops."""
+
+import getpass
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.core.hosts import Host
+from orchestrator.errors import JumpFailed, Unreachable
+from orchestrator.ssh.ssh_config import SshConfig
+
+ResolveHost = Callable[[str], Host | None]
+"""The inventory's host of that name, if there is one."""
+
+DESTINATION = re.compile(
+    r"(?:ssh://)?(?:(?P<user>[^@\s]+)@)?(?P<host>\[[^\]\s]+\]|[^:@\s\[\]]+)(?::(?P<port>\d{1,5}))?/?"
+)
+DEFAULT_PORT = 22
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hop:
+    """One SSH server on the way, the last being the host itself. ``name`` is what its key is pinned under."""
+
+    name: str
+    address: str
+    port: int
+    user: str
+    connect_timeout: float | None = None
+    identity_file: str | None = None
+    identity_passphrase: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    config_keys: tuple[str, ...] = ()
+    config_certificates: tuple[str, ...] = ()
+    identities_only: bool = False
+    agent: str | None = None
+
+    @property
+    def place(self) -> str:
+        """``address:port``, for people."""
+        address = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{address}:{self.port}"
+
+
+Route = tuple[Hop, ...]
+"""From the first jump host to the host itself."""
+
+
+class Destinations:
+    """Finds the route to a host. ``resolve_host`` knows the inventory, for jump hosts that are named in it."""
+
+    def __init__(self, config: SshConfig, resolve_host: ResolveHost) -> None:
+        self._config = config
+        self._resolve_host = resolve_host
+
+    def route(self, host: Host) -> Route:
+        """Raises `JumpFailed` for a jump host that cannot be understood, `Unreachable` for a ProxyCommand."""
+        return self._route(host, ())
+
+    def jump_hosts(self, host: Host) -> tuple[Host, ...]:
+        """The jump hosts themselves, nearest to us first, with the names under which their keys are pinned."""
+        found: list[Host] = []
+        for hop in self._jumps(host):
+            found += [*self.jump_hosts(hop), hop] if not found else [hop]
+        return tuple(found)
+
+    def _route(self, host: Host, seen: tuple[str, ...]) -> Route:
+        if host.name in seen:
+            raise JumpFailed(f"{host.name}: its jump hosts form a loop ({' -> '.join((*seen, host.name))})")
+        jumps = self._jumps(host)
+        # As with `ssh -J a,b`: only the first hop may need jump hosts of its own.
+        before = self._route(jumps[0], (*seen, host.name)) if jumps else ()
+        return (*before, *(self._hop(jump) for jump in jumps[1:]), self._hop(host))
+
+    def _jumps(self, host: Host) -> tuple[Host, ...]:
+        about = self._config.about(host.address)
+        written = host.jump if host.jump is not None else about.get("proxyjump")
+        if written is None and about.get("proxycommand"):
+            raise Unreachable(f"{host.name}: ssh_config gives it a ProxyCommand, which is not supported; use ProxyJump")
+        if not written or written.strip().lower() == "none":
+            return ()
+        return tuple(self._jump(host, text.strip()) for text in written.split(","))
+
+    def _jump(self, host: Host, text: str) -> Host:
+        known = self._resolve_host(text)
+        if known is not None:
+            return known
+        matched = DESTINATION.fullmatch(text)
+        if matched is None or not 0 < int(matched["port"] or DEFAULT_PORT) < 65536:
+            raise JumpFailed(
+                f"{host.name}: the jump host {text!r} is not [user@]host[:port] nor a host of the inventory"
+            )
+        return _jump_host(matched)
+
+    def _hop(self, host: Host) -> Hop:
+        about = self._config.about(host.address)
+        return Hop(
+            name=host.name,
+            address=about.get("hostname", host.address),
+            port=host.port or int(about.get("port", DEFAULT_PORT)),
+            user=host.user or about.get("user") or getpass.getuser(),
+            connect_timeout=host.connect_timeout,
+            identity_file=host.identity_file,
+            identity_passphrase=host.identity_passphrase.get_secret_value() if host.identity_passphrase else None,
+            password=host.password.get_secret_value() if host.password else None,
+            config_keys=tuple(about.get("identityfile", ())),
+            config_certificates=tuple(filter(None, [about.get("certificatefile")])),
+            identities_only=about.get("identitiesonly", "no").lower() == "yes",
+            agent=about.get("identityagent"),
+        )
+
+
+def _jump_host(matched: re.Match[str]) -> Host:
+    address = matched["host"].strip("[]")
+    port = int(matched["port"]) if matched["port"] else None
+    # OpenSSH's own notation for a port in known_hosts, so that two servers on one jump host stay two names.
+    name = address if port in {None, DEFAULT_PORT} else f"[{address}]:{port}"
+    return Host(name=name, address=address, port=port, user=matched["user"])
+
+
+def expanded(path: str) -> Path:
+    """``~`` made a folder."""
+    return Path(path).expanduser()
