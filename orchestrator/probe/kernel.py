@@ -88,7 +88,9 @@ def _releases_of(owner: Owner) -> Iterator[str]:
 
 
 def _by_version(release: str, rows: list[Owner]) -> Owner | None:
-    return next((owner for owner in rows if release.startswith(owner.version.partition(":")[2] or owner.version)), None)
+    """rpm's kernels carry version and release in their ``uname -r``, the architecture after the last dot."""
+    version = release.rpartition(".")[0]
+    return next((owner for owner in rows if owner.version.rpartition(":")[2] == version), None)
 
 
 def _booted_version(kernel: Fields) -> str | None:

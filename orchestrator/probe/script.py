@@ -3,6 +3,7 @@
 Functions, and one call on the last line: whatever prefix of it arrives runs nothing.
 """
 
+import re
 import shlex
 from collections.abc import Sequence
 from functools import lru_cache
@@ -77,4 +78,6 @@ def _parts(function: str, parts: list[ProbePart]) -> list[str]:
 
 @lru_cache(maxsize=32)
 def _piece(name: str) -> str:
-    return resources.files(__package__).joinpath(f"{name}.sh").read_text(encoding="utf-8")
+    """Without its comments: sudo writes the whole root part to the host's log."""
+    text = resources.files(__package__).joinpath(f"{name}.sh").read_text(encoding="utf-8")
+    return re.sub(r"^[ ]*#.*\n", "", text, flags=re.MULTILINE).strip()

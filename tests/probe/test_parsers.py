@@ -1,0 +1,510 @@
+"""Golden cases of each parser, hostile ones too."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from orchestrator.core.facts import InstalledKernel, Kernel, Os, Package, Packages, PatchState, Virtualization
+from orchestrator.core.model import Frozen
+from orchestrator.errors import (
+    RootUnavailable,
+    SudoMissing,
+    SudoPasswordMissing,
+    SudoPasswordWrong,
+    SudoRefused,
+)
+from orchestrator.probe.answer import Answer, Section
+from orchestrator.probe.become import root_lacks
+from orchestrator.probe.fields import Fields, fields_of
+from orchestrator.probe.kernel import Owner, parse_kernel, read_owners
+from orchestrator.probe.livepatch import parse_livepatch
+from orchestrator.probe.notes import gnu_build_id
+from orchestrator.probe.os_release import parse_os
+from orchestrator.probe.packages import SeenPackages, parse_packages
+from orchestrator.probe.reboot import Reboot, parse_reboot
+from orchestrator.probe.security import Security, parse_security
+from orchestrator.probe.text import clean, integer
+from orchestrator.probe.virtualization import parse_virtualization
+from tests.probe.machines import BUILD_ID, kernel_notes, note
+
+NOTHING = Fields()
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"plain", "plain"),
+        (b"  tabs\tand spaces ", "tabs and spaces"),
+        (b"\x1b[31mred\x1b[0m \x1b]0;title\x07on", "red on"),
+        (b"a\x00b\x7fc\rd", "abcd"),
+        ("right\u202eleft".encode(), "rightleft"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"x" * 1000, "x" * 200),
+        (b"", ""),
+    ],
+)
+def test_clean(raw: bytes, expected: str) -> None:
+    """Text is one printable line of bounded length."""
+    assert expected == clean(raw)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("0", 0), ("-1", -1), ("32768", 32768), ("", None), (None, None), ("9" * 19, None), ("1e3", None), ("٣", None)],
+)
+def test_integer(text: str | None, expected: int | None) -> None:
+    """A plain decimal number, or nothing."""
+    assert expected == integer(text)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["ID=debian", 'VERSION_ID="12"', 'PRETTY_NAME="Debian 12"'], Os(id="debian", version="12", name="Debian 12")),
+        (["ID='ol'", "VERSION_ID='9.4'"], Os(id="ol", version="9.4")),
+        (['ID="opensuse-leap"', 'VERSION_ID="15.6"'], Os(id="opensuse-leap", version="15.6")),
+        (["ID=arch", "PRETTY_NAME=Arch\\ Linux"], Os(id="arch", name="Arch Linux")),
+        (['PRETTY_NAME="A \\"quoted\\" \\$HOME \\`x\\` \\\\"'], Os(id="linux", name='A "quoted" $HOME `x` \\')),
+        (["# ID=other", "", "ID=debian", "ID=ubuntu"], Os(id="ubuntu")),
+        (["ID=debian", 'PRETTY_NAME="no end'], Os(id="debian")),
+        (["ID=debian", 'VERSION_ID="12" rm -rf /'], Os(id="debian")),
+        (["ID=debian", "VERSION_ID=$(id)"], Os(id="debian")),
+        (["ID=ALPINE"], Os(id="alpine")),
+        (["ID=/etc/passwd"], None),
+        (["garbage", "=", "id=debian"], None),
+        ([], None),
+    ],
+)
+def test_os_release(lines: list[str], expected: Os | None) -> None:
+    """os-release(5), its quotes and escapes; a line that a shell would not read as one assignment is left out."""
+    assert expected == parse_os(fields_of("".join(f"line={line}\n" for line in lines).encode()))
+
+
+@pytest.mark.parametrize(
+    ("notes", "expected"),
+    [
+        (note(BUILD_ID), BUILD_ID),
+        (kernel_notes(BUILD_ID), BUILD_ID),
+        (note(BUILD_ID, ">"), BUILD_ID),
+        (note("ab" * 16), "ab" * 16),
+        (note(BUILD_ID)[:-1], None),
+        (note("ab"), None),
+        (note(BUILD_ID).replace(b"GNU", b"XNU"), None),
+        (b"\xff" * 64, None),
+        (b"", None),
+    ],
+    ids=["module", "kernel", "big-endian", "md5", "cut", "too-short", "not-gnu", "garbage", "empty"],
+)
+def test_build_id(notes: bytes, expected: str | None) -> None:
+    """The GNU build id, in either byte order; nothing where the notes are not whole."""
+    assert expected == gnu_build_id(notes.hex(" "))
+
+
+def test_build_id_is_not_hex() -> None:
+    """What is not hexadecimal is no build id."""
+    assert None is gnu_build_id("zz zz")
+    assert None is gnu_build_id(None)
+
+
+DEBIAN_OWNERS = (
+    "owner=linux-image-6.1.0-25-amd64 6.1.112-1 installed linux-signed-amd64 6.1.112+1\n"
+    "owner=linux-image-amd64 6.1.112-1 installed linux-signed-amd64 6.1.112+1\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("kernels", "expected"),
+    [
+        (
+            "release=6.1.0-25-amd64\nmanager=dpkg\n" + DEBIAN_OWNERS,
+            {"6.1.0-25-amd64": ("linux-image-6.1.0-25-amd64", "6.1.112-1")},
+        ),
+        (
+            (
+                "release=5.15.0-100-generic\nmanager=dpkg\n"
+                "owner=linux-image-unsigned-5.15.0-100-generic 5.15.0-100.110 installed linux 5.15.0-100.110\n"
+            ),
+            {"5.15.0-100-generic": ("linux-image-unsigned-5.15.0-100-generic", "5.15.0-100.110")},
+        ),
+        (
+            (
+                "release=6.8.4-2-pve\nmanager=dpkg\n"
+                "owner=proxmox-kernel-6.8.4-2-pve-signed 6.8.4-2 installed proxmox-kernel-signed-6.8 6.8.4+2\n"
+            ),
+            {"6.8.4-2-pve": ("proxmox-kernel-6.8.4-2-pve-signed", "6.8.4-2")},
+        ),
+        (
+            (
+                "release=6.1.0-9-amd64\nmanager=dpkg\n"
+                "owner=linux-image-6.1.0-9-amd64 6.1.27-1 config-files linux-signed-amd64 6.1.27+1\n"
+            ),
+            {"6.1.0-9-amd64": None},
+        ),
+        (
+            (
+                "release=5.14.21-150400.24.100-default\nmanager=rpm\n"
+                "owner=kernel-default (none):5.14.21-150400.24.100.2 installed "
+                "kernel-default-5.14.21-150400.24.100.2.nosrc.rpm\n"
+            ),
+            {"5.14.21-150400.24.100-default": ("kernel-default", "5.14.21-150400.24.100.2")},
+        ),
+        (
+            (
+                "release=5.14.0-1.el9.x86_64\nrelease=6.6.0-custom\nmanager=rpm\n"
+                "owner=kernel-core (none):5.14.0-1.el9 installed kernel-5.14.0-1.el9.src.rpm\n"
+                "file /boot/vmlinuz-6.6.0-custom is not owned by any package\n"
+            ),
+            {"5.14.0-1.el9.x86_64": ("kernel-core", "5.14.0-1.el9"), "6.6.0-custom": None},
+        ),
+        (
+            (
+                "release=5.14.0-1.el9_4.x86_64\nrelease=6.6.0-custom\nmanager=rpm\n"
+                "owner=kernel-core (none):5.14.0-1.el9 installed kernel-5.14.0-1.el9.src.rpm\n"
+            ),
+            {"5.14.0-1.el9_4.x86_64": None, "6.6.0-custom": None},
+        ),
+        (
+            (
+                "release=6.6.31-0-lts\nmanager=apk\nowner=linux-lts 6.6.31-r0 installed linux-lts 6.6.31-r0\n"
+                "owner=linux-firmware-none 20240513-r0 installed linux-firmware 20240513-r0\n"
+            ),
+            {"6.6.31-0-lts": ("linux-lts", "6.6.31-r0")},
+        ),
+        ("manager=none\n", {}),
+        ("release=a b\nrelease=\nowner=\nowner=x\nowner= = =\n\x1b[31m\n", {}),
+    ],
+    ids=["debian", "ubuntu", "proxmox", "removed", "suse", "custom", "lookalike", "alpine", "none", "garbage"],
+)
+def test_owners(kernels: str, expected: Mapping[str, tuple[str, str] | None]) -> None:
+    """Each installed release and the package that owns it."""
+    owners = read_owners(fields_of(kernels.encode()))
+    assert expected == {
+        release: None if owner is None else (owner.package, owner.version) for release, owner in owners.items()
+    }
+
+
+OWNER = Owner(
+    package="linux-image-6.1.0-25-amd64", version="6.1.112-1", source="linux-signed-amd64", source_version="6.1.112+1"
+)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "expected"),
+    [
+        ("version=#1 SMP Debian 6.1.112-1 (2024-09-30)\n", ("6.1.112-1", "linux", "6.1.112-1")),
+        ("version=#1 SMP Debian 6.1.106-3 (2024-08-26)\n", ("6.1.106-3", "linux", "6.1.106-3")),
+        ("version=#1 SMP PREEMPT\n", ("6.1.112-1", "linux", "6.1.112-1")),
+        (
+            "signature=Ubuntu 6.5.0-28.29~22.04.1-generic 6.5.13\n",
+            ("6.5.0-28.29~22.04.1", "linux", "6.5.0-28.29~22.04.1"),
+        ),
+        ("signature=\x1b[31mUbuntu\nversion=Debian (\n", ("6.1.112-1", "linux", "6.1.112-1")),
+    ],
+    ids=["as-installed", "upgraded-on-disk", "silent", "ubuntu", "garbage"],
+)
+def test_booted_version(kernel: str, expected: tuple[str, str, str]) -> None:
+    """Version and source are those of the image that booted, where it names them, not of the one on disk by now."""
+    seen = parse_kernel(fields_of(b"release=6.1.0-25-amd64\n" + kernel.encode()), {"6.1.0-25-amd64": OWNER})
+    assert seen is not None
+    assert expected == (seen.package_version, seen.source, seen.source_version)
+
+
+@pytest.mark.parametrize("release", ["", "6.1 rm", "$(id)", "a" * 129, "\x00"])
+def test_release_that_makes_no_sense(release: str) -> None:
+    """A release that no kernel has is no kernel."""
+    assert None is parse_kernel(fields_of(f"release={release}\n".encode()), {})
+
+
+def _kernel(running: str, version: str | None, *installed: tuple[str, str | None, str | None]) -> Kernel:
+    return Kernel(
+        running=running,
+        package_version=version,
+        package="kernel-core" if version else None,
+        installed=tuple(
+            InstalledKernel(release=release, package=package, package_version=installed_version)
+            for release, package, installed_version in installed
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("flag", "manager", "kernel", "expected"),
+    [
+        ("required=no\n", "dpkg", _kernel("6.1.0-25-amd64", "6.1.106-3"), Reboot(required=False)),
+        (
+            "required=yes\npackage=linux-base\npackage=dbus\npackage=linux-base\n",
+            "dpkg",
+            None,
+            Reboot(required=True, reasons=("package dbus", "package linux-base")),
+        ),
+        ("required=yes\npackage!absent\n", "dpkg", None, Reboot(required=True, reasons=("/run/reboot-required",))),
+        (
+            "required=no\n",
+            "dpkg",
+            _kernel("6.1.0-9-amd64", "6.1.27-1", ("6.1.0-25-amd64", "linux-image-6.1.0-25-amd64", "6.1.106-3")),
+            Reboot(required=True, reasons=("kernel 6.1.0-25-amd64 (6.1.106-3) is installed but not booted",)),
+        ),
+        (
+            "required=no\n",
+            "dpkg",
+            _kernel("6.1.0-25-amd64", "6.1.106-3", ("6.1.0-25-amd64", "linux-image-6.1.0-25-amd64", "6.1.112-1")),
+            Reboot(required=True, reasons=("kernel 6.1.0-25-amd64 (6.1.112-1) is installed but not booted",)),
+        ),
+        (
+            "required=no\n",
+            "dpkg",
+            _kernel("6.1.0-9-cloud-amd64", "6.1.27-1", ("6.1.0-25-amd64", "linux-image-6.1.0-25-amd64", "6.1.106-3")),
+            Reboot(required=False),
+        ),
+        (
+            "required=no\n",
+            "dpkg",
+            _kernel("6.12.90+deb13.1-amd64", "6.12.90-2", ("6.12.90+deb13-amd64", "linux-image-x", "6.12.90-1")),
+            Reboot(required=False),
+        ),
+        (
+            "required=no\n",
+            "rpm",
+            _kernel("5.14.0-9.1.el9.x86_64", None, ("5.14.0-13.1.el9.x86_64", "kernel-core", "5.14.0-13.1.el9")),
+            Reboot(
+                required=True,
+                reasons=("kernel 5.14.0-13.1.el9.x86_64 (5.14.0-13.1.el9) is installed but not booted",),
+            ),
+        ),
+        (
+            "required=no\n",
+            "rpm",
+            _kernel("5.14.0-9.el9.x86_64", "5.14.0-9.el9", ("5.15.0-1.el9uek.x86_64", "kernel-uek", "5.15.0-1.el9uek")),
+            Reboot(required=False),
+        ),
+        (
+            "required=no\n",
+            "apk",
+            _kernel("6.6.9-0-lts", "6.6.9-r0", ("6.6.31-0-lts", "kernel-core", "6.6.31-r0")),
+            Reboot(required=True, reasons=("kernel 6.6.31-0-lts (6.6.31-r0) is installed but not booted",)),
+        ),
+        (
+            "required=no\n",
+            "dpkg",
+            _kernel("6.18.44-custom", None, ("6.1.0-25-amd64", "linux-image-6.1.0-25-amd64", "6.1.106-3")),
+            Reboot(required=None, lacks="unreadable"),
+        ),
+        ("required=no\n", "dpkg", None, Reboot(required=None, lacks="unreadable")),
+        (
+            "required!unreadable\n",
+            "dpkg",
+            _kernel("6.1.0-25-amd64", "6.1.106-3"),
+            Reboot(required=None, lacks="unreadable"),
+        ),
+    ],
+    ids=[
+        "no", "packages", "flag-only", "newer", "upgraded-on-disk", "other-flavour", "deb13.1", "rpm-order", "uek",
+        "apk-order", "unpackaged", "no-kernel", "no-flag",
+    ],
+)  # fmt: skip
+def test_reboot(flag: str, manager: str, kernel: Kernel | None, expected: Reboot) -> None:
+    """The flag, or a newer kernel of the same kind on disk in the packager's own order; unknown is not "no"."""
+    assert expected == parse_reboot(fields_of(flag.encode()), fields_of(f"manager={manager}\n".encode()), kernel)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "state"),
+    [
+        ("enabled=1\ntransition=0\npatched=1\n", PatchState.APPLIED),
+        ("enabled=1\ntransition!absent\n", PatchState.APPLIED),
+        ("enabled=1\ntransition=1\n", PatchState.TRANSITIONING),
+        ("enabled=0\ntransition=1\n", PatchState.REVERTING),
+        ("enabled=0\ntransition=0\n", PatchState.DISABLED),
+        ("enabled=0\ntransition!absent\n", PatchState.DISABLED),
+        ("enabled=1\ntransition=0\npatched=1\npatched=0\n", PatchState.FAILED),
+        ("enabled=1\ntransition!unreadable\n", PatchState.FAILED),
+        ("enabled=1\ntransition=\n", PatchState.FAILED),
+        ("enabled=1\n", PatchState.FAILED),
+        ("enabled!unreadable\ntransition=0\n", PatchState.FAILED),
+        ("enabled=\ntransition=0\n", PatchState.FAILED),
+        ("enabled=yes\ntransition=0\n", PatchState.FAILED),
+        ("enabled=11\ntransition=0\n", PatchState.FAILED),
+        ("enabled=1\ntransition=2\n", PatchState.FAILED),
+    ],
+)
+def test_patch_state(attributes: str, state: PatchState) -> None:
+    """Applied only when everything that is there says so; what cannot be told has failed, and is unknown."""
+    fields = fields_of(b"supported=yes\npatch=livepatch_a\n" + attributes.encode())
+    seen = parse_livepatch(fields, NOTHING, root_lacks="needs_root")
+    assert [state] == [patch.state for patch in seen.patches]
+    assert (state is PatchState.FAILED) == ("live_patches.livepatch_a" in seen.unknown)
+    moving = state in (PatchState.TRANSITIONING, PatchState.REVERTING)
+    assert moving == (seen.unknown.get("live_patches.blocking") == "needs_root")
+
+
+STARTED = "log=[1.0] livepatch: 'livepatch_a': starting patching transition\n"
+SIGNALLED = "log=[16.0] livepatch: signaling remaining tasks\n"
+ENDED = "log=[0.5] livepatch: 'livepatch_0': patching complete\n"
+
+
+@pytest.mark.parametrize(
+    ("transition", "state"),
+    [
+        ("patch=livepatch_a\ntasks=1\npid=7\ncomm=kswapd0\n" + STARTED + SIGNALLED, PatchState.STALLED),
+        ("patch=livepatch_a\ntasks=1\npid=7\n" + SIGNALLED, PatchState.STALLED),
+        ("patch=livepatch_a\ntasks=0\n" + STARTED + SIGNALLED, PatchState.TRANSITIONING),
+        ("patch=livepatch_a\ntasks=1\npid=7\n" + SIGNALLED + ENDED + STARTED, PatchState.TRANSITIONING),
+        ("patch=livepatch_a\ntasks=1\npid=7\nlog!absent\n", PatchState.TRANSITIONING),
+        ("patch=livepatch_z\ntasks=1\npid=7\n" + SIGNALLED, PatchState.TRANSITIONING),
+        ("moving=no\n", PatchState.TRANSITIONING),
+    ],
+    ids=["signalled", "log-rotated", "no-task-left", "earlier-transition", "no-log", "other-patch", "over-by-now"],
+)
+def test_stalled(transition: str, state: PatchState) -> None:
+    """Stalled needs both: tasks that are named, and the kernel's word that it began to signal them."""
+    fields = fields_of(b"supported=yes\npatch=livepatch_a\nenabled=1\ntransition=1\n")
+    seen = parse_livepatch(fields, fields_of(transition.encode()), root_lacks=None)
+    assert [state] == [patch.state for patch in seen.patches]
+
+
+@pytest.mark.parametrize(
+    ("lines", "supported", "unknown"),
+    [
+        ("supported=no\n", False, {}),
+        ("supported=yes\nmodules!absent\n", True, {}),
+        ("supported=yes\nmodules!unreadable\n", True, {"live_patches": "unreadable"}),
+        ("supported=yes\npatches!odd_name\n", True, {"live_patches": "odd_name"}),
+        ("supported!unreadable\n", None, {"live_patches": "unreadable", "livepatch_supported": "unreadable"}),
+        ("", None, {"live_patches": "unreadable", "livepatch_supported": "unreadable"}),
+    ],
+)
+def test_livepatch_support(lines: str, supported: bool | None, unknown: dict[str, str]) -> None:
+    """No patches is an answer only where the list could be read."""
+    seen = parse_livepatch(fields_of(lines.encode()), NOTHING, root_lacks=None)
+    assert (supported, (), unknown) == (seen.supported, seen.patches, seen.unknown)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            "lockdown=none [integrity] confidentiality\nefi=yes\nsecure_boot=06 00 00 00 01\nsig_enforce=Y\n",
+            Security(lockdown="integrity", secure_boot=True, module_signatures_enforced=True),
+        ),
+        (
+            "lockdown=[none] integrity confidentiality\nefi=yes\nsecure_boot=06 00 00 00 00\nsig_enforce=N\n",
+            Security(lockdown="none", secure_boot=False, module_signatures_enforced=False),
+        ),
+        (
+            "lockdown!absent\nefi=no\nsig_enforce=N\n",
+            Security(secure_boot=False, module_signatures_enforced=False, unknown={"lockdown": "absent"}),
+        ),
+        (
+            "lockdown=[everything]\nefi=yes\nsecure_boot=06 00 00 00 77\nsig_enforce=maybe\n",
+            Security(
+                unknown=dict.fromkeys(("lockdown", "module_signatures_enforced", "secure_boot"), "unreadable"),
+            ),
+        ),
+    ],
+    ids=["on", "off", "no-efi", "garbage"],
+)
+def test_security(lines: str, expected: Security) -> None:
+    """What guards the kernel against modules; what makes no sense is unknown."""
+    assert expected == parse_security(fields_of(lines.encode()))
+
+
+@pytest.mark.parametrize(
+    ("lines", "root", "expected"),
+    [
+        ("container=docker\n", NOTHING, Virtualization.CONTAINER),
+        ("detected=lxc\n", NOTHING, Virtualization.CONTAINER),
+        ("detected=kvm\n", NOTHING, Virtualization.VM),
+        ("detected=none\n", NOTHING, Virtualization.NONE),
+        ("vendor=QEMU\nflags=none\n", NOTHING, Virtualization.VM),
+        ("vendor=Dell Inc.\nflags=hypervisor\n", NOTHING, Virtualization.VM),
+        ("vendor=Dell Inc.\nflags=none\n", NOTHING, Virtualization.NONE),
+        ("vendor=Dell Inc.\nflags=none\n", fields_of(b"container=lxc\n"), Virtualization.CONTAINER),
+        ("vendor=Dell Inc.\nflags=none\n", Fields(lacks="answer_incomplete"), None),
+        ("vendor!absent\nflags!unreadable\n", NOTHING, None),
+    ],
+)
+def test_virtualization(lines: str, root: Fields, expected: Virtualization | None) -> None:
+    """Files, then systemd, then the hardware; nothing where none of them says."""
+    assert expected == parse_virtualization(fields_of(lines.encode()), root)
+
+
+def _packages(body: bytes) -> SeenPackages:
+    return parse_packages(Section(name="packages", body=body, exit_status=0))
+
+
+SENT = b"fingerprint=abc\nstatus=0\nlist=sent\n"
+PACKAGE = Package(name="openssl", version="1:3.0-1", arch="x86_64", source="openssl", source_version="3.0-1")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            b"manager=rpm\n" + SENT + b"openssl\t1:3.0-1\tx86_64\topenssl-3.0-1.src.rpm\n",
+            SeenPackages(packages=Packages(manager="rpm", fingerprint="abc", items=(PACKAGE,))),
+        ),
+        (
+            b"manager=dpkg\n" + SENT + b"a\t1\tall\ta\t1\tinstalled\nb\t1\tall\tb\t1\tdeinstall\n",
+            SeenPackages(
+                packages=Packages(
+                    manager="dpkg",
+                    fingerprint="abc",
+                    items=(Package(name="a", version="1", arch="all", source="a", source_version="1"),),
+                )
+            ),
+        ),
+        (
+            b"manager=apk\n" + SENT + b"P:musl\nV:1.2-r0\nA:x86_64\no:musl\n\nP:x\nV:1-r0\n\n",
+            SeenPackages(
+                packages=Packages(
+                    manager="apk",
+                    fingerprint="abc",
+                    items=(
+                        Package(name="musl", version="1.2-r0", arch="x86_64", source="musl", source_version="1.2-r0"),
+                        Package(name="x", version="1-r0"),
+                    ),
+                )
+            ),
+        ),
+        (
+            b"manager=dpkg\n" + SENT + b"\x1b[31m\nevil name\t1\tall\tx\t1\tinstalled\n\t\t\t\t\tinstalled\n",
+            SeenPackages(packages=Packages(manager="dpkg", fingerprint="abc", items=()), rows_lack="answer_garbled"),
+        ),
+        (
+            b"manager=dpkg\nfingerprint=abc\nlist=known\n",
+            SeenPackages(packages=Packages(manager="dpkg", fingerprint="abc")),
+        ),
+        (b"manager=dpkg\nfingerprint=abc\nstatus=0\nlist!too_large\n", SeenPackages(lacks="too_large")),
+        (b"manager=dpkg\nfingerprint=abc\nstatus=2\nlist=sent\na\n", SeenPackages(lacks="unreadable")),
+        (b"manager=dpkg\nfingerprint!unreadable\n", SeenPackages(lacks="unreadable")),
+        (b"manager=none\n", SeenPackages(lacks="absent")),
+        (b"manager=pacman\nfingerprint=abc\n", SeenPackages(lacks="unreadable")),
+        (b"\xff\x00", SeenPackages(lacks="unreadable")),
+    ],
+    ids=["rpm", "dpkg", "apk", "hostile", "known", "too-large", "failed", "unreadable", "none", "unheard", "garbage"],
+)
+def test_packages(body: bytes, expected: Frozen) -> None:
+    """The packages of each manager, or why there are none: an unreadable list is not an empty one."""
+    assert expected == _packages(body)
+
+
+@pytest.mark.parametrize(
+    ("how", "stderr", "expected"),
+    [
+        ("none", "", "needs_root"),
+        ("missing", "", SudoMissing.code),
+        ("sudo", "sudo: a password is required", SudoPasswordMissing.code),
+        ("sudo", "sudo: interactive authentication is required", SudoPasswordMissing.code),
+        ("sudo", "sudo: 1 incorrect password attempt", SudoPasswordWrong.code),
+        ("sudo", "ops is not in the sudoers file.  This incident will be reported.", SudoRefused.code),
+        ("sudo", "Sorry, user ops may not run sudo on web1.", SudoRefused.code),
+        ("sudo", "Sorry, user ops is not allowed to execute '/usr/bin/sh -c ...' as root on web1.", SudoRefused.code),
+        ("sudo", "sudo: unable to resolve host web1", RootUnavailable.code),
+        ("login", "", RootUnavailable.code),
+        ("", "", RootUnavailable.code),
+    ],
+)
+def test_root_lacks(how: str, stderr: str, expected: str) -> None:
+    """sudo's own words, under LC_ALL=C, name the error."""
+    answer = Answer(sections={}, complete=True, root=False, stderr=stderr)
+    assert expected == root_lacks(answer, fields_of(f"how={how}\n".encode()))
