@@ -118,7 +118,10 @@ def _wrong_build(facts: Facts, patch: Patch, build: Build | None) -> PatchRefuse
 
 
 def _not_root(facts: Facts) -> PatchRefused | None:
-    return None if facts.is_root else NeedsRoot("loading a module needs root: log in as root or set up sudo")
+    """The login may be root, or the check became root through sudo: then nothing says why it could not."""
+    if facts.is_root or "root" not in facts.unknown:
+        return None
+    return NeedsRoot(f"loading a module needs root ({facts.unknown['root']}): log in as root or set up sudo")
 
 
 def _name_taken(facts: Facts, build: Build, ours: Ours) -> PatchRefused | None:
@@ -142,18 +145,22 @@ def _unsigned(facts: Facts, build: Build) -> PatchRefused | None:
     return None
 
 
+def _may_enforce_signatures(facts: Facts) -> bool:
+    """A kernel built without CONFIG_MODULE_SIG has no such file: it enforces nothing."""
+    return facts.module_signatures_enforced is None and facts.unknown.get("module_signatures_enforced") != "absent"
+
+
+def _may_be_locked_down(facts: Facts) -> bool:
+    """A kernel without the lockdown module, or without securityfs, has no such file: Secure Boot decides then."""
+    is_absent = facts.unknown.get("lockdown") == "absent"
+    return facts.lockdown is None and not (is_absent and facts.secure_boot is False)
+
+
 _ENFORCERS: tuple[tuple[Callable[[Facts], bool], str], ...] = (
     (lambda facts: facts.module_signatures_enforced is True, "the kernel enforces module signatures"),
     (lambda facts: facts.lockdown not in (None, "none"), "the kernel is locked down"),
-    (
-        lambda facts: facts.module_signatures_enforced is None,
-        "whether the kernel enforces module signatures could not be read",
-    ),
-    # A kernel without the lockdown module has no such file; only under Secure Boot would it be locked down by now.
-    (
-        lambda facts: facts.lockdown is None and ("lockdown" in facts.unknown or facts.secure_boot is not False),
-        "whether the kernel is locked down could not be read",
-    ),
+    (_may_enforce_signatures, "whether the kernel enforces module signatures could not be read"),
+    (_may_be_locked_down, "whether the kernel is locked down could not be read"),
 )
 
 

@@ -1,6 +1,8 @@
 """The guard's real scripts, run by real shells on a host of files."""
 
 import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from orchestrator.backends.guard import GuardAnswer, GuardExit, GuardState
 from orchestrator.backends.klp import Klp
 from orchestrator.core.attempts import Action
 from orchestrator.core.facts import PatchState
+from orchestrator.ports.ssh import Command
 from tests.backends.local_host import (
     BUILD,
     SHELLS,
@@ -23,7 +26,16 @@ from tests.backends.local_host import (
 from tests.needs import require
 
 KLP = Klp()
-ALL_SHELLS = pytest.mark.parametrize("shell", SHELLS)
+
+
+ALONE = """#!/bin/sh
+mkdir "$PATCHWAVE_ROOT/alone" || echo overlap >>"$PATCHWAVE_ROOT/overlaps"
+sleep 0.1
+rmdir "$PATCHWAVE_ROOT/alone"
+echo "Unknown symbol" >&2
+exit 1
+"""
+"""An insmod that notices when another one runs beside it."""
 
 
 @pytest.fixture(params=SHELLS)
@@ -254,8 +266,7 @@ def test_of_many_who_want_a_dead_lock_one_works_at_a_time(dash: LocalHost) -> No
     """Twelve starts at once on a stale lock: at no time do two of them hold it."""
     for key, value in {"pid": "999999", "start": "1", "controller": "x", "attempt": "X1", "id": "x1"}.items():
         dash.write(f"run/patchwave/lock/{key}", f"{value}\n")
-    overlap = "#!/bin/sh\nmkdir $PATCHWAVE_ROOT/alone || echo overlap >>$PATCHWAVE_ROOT/overlaps\nsleep 0.1\nrmdir $PATCHWAVE_ROOT/alone\n"
-    dash.write("stand-ins/insmod", overlap + "echo 'Unknown symbol' >&2\nexit 1\n")
+    dash.write("stand-ins/insmod", ALONE)
     works = [make_work(attempt=f"C{number}", controller=f"c{number}") for number in range(12)]
     commands = [KLP.start(dash.host, work, f"m{number}") for number, work in enumerate(works)]
 
@@ -266,9 +277,7 @@ def test_of_many_who_want_a_dead_lock_one_works_at_a_time(dash: LocalHost) -> No
     assert any(answer.state is not GuardState.REFUSED for answer in answers)
 
 
-def _run_at_once(local: LocalHost, commands: list[object]) -> list[GuardAnswer]:
-    from concurrent.futures import ThreadPoolExecutor
-
+def _run_at_once(local: LocalHost, commands: Sequence[Command]) -> list[GuardAnswer]:
     with ThreadPoolExecutor(len(commands)) as pool:
         done = list(pool.map(lambda command: local.run(local.host, command), commands))
     return [KLP.answer(local.host, completed, f"m{number}") for number, completed in enumerate(done)]
@@ -287,7 +296,7 @@ def test_two_starts_at_once_insert_once(dash: LocalHost) -> None:
     """The same attempt sent by two connections in the same moment."""
     commands = [KLP.start(dash.host, make_work(), f"m{number}") for number in range(6)]
 
-    _run_at_once(dash, list(commands))
+    _run_at_once(dash, commands)
     eventually(lambda: status(dash).state is GuardState.FINISHED)
 
     assert (GuardExit.DONE, 1) == (status(dash).code, dash.enabling_lines())
@@ -511,7 +520,11 @@ def test_the_scripts_pass_shellcheck(part: str) -> None:
     text = pieces(("guard_common", part))
 
     done = subprocess.run(
-        [require("shellcheck"), "-s", "sh", "-e", "SC2317", "-"], input=text, text=True, capture_output=True, check=False
+        [require("shellcheck"), "-s", "sh", "-e", "SC2317", "-"],
+        input=text,
+        text=True,
+        capture_output=True,
+        check=False,
     )
 
     assert (0, "") == (done.returncode, done.stdout)

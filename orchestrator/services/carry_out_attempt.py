@@ -1,0 +1,234 @@
+"""Carry out one attempt on one host, or find out what became of it.
+
+The intent is committed before this runs. It may be killed at any instant: run again with ``resume``, it asks the
+guard on the host before anything else, sends the same attempt id at most once into effect, and believes a fresh check
+rather than what any command said.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from orchestrator.backends.base import Backend, Work
+from orchestrator.backends.guard import GuardAnswer, GuardState
+from orchestrator.core.attempts import Action, Attempt, Outcome, OutcomeCode
+from orchestrator.core.facts import Facts, Observation
+from orchestrator.core.fleet import Member
+from orchestrator.core.patches import Build, Patch
+from orchestrator.core.playbooks import Limits
+from orchestrator.core.verdict import Verdict, judge_apply, judge_revert
+from orchestrator.errors import (
+    HostError,
+    PatchRefused,
+    RootUnavailable,
+    SessionBroken,
+    ShellUnusable,
+    WrongBuild,
+)
+from orchestrator.ports.runtime import Clock, ModuleFiles
+from orchestrator.ports.ssh import Command, Transport
+from orchestrator.services.read_outcome import Finding, read_answer, read_refusal, read_verified
+
+POLL_SECONDS = 1.0
+STARTING_SECONDS = 10.0
+"""How long an upload of a connection that may be dead is waited for. To start beside it is safe: one of them wins."""
+
+MOST_STARTS = 3
+"""How often a start is sent again after a session broke and the host said that nothing had started."""
+
+_MOVING = (Verdict.TRANSITIONING, Verdict.REVERTING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptRunner:
+    """Carries attempts out.
+
+    ``check`` contacts the host (the same code path as a scan) and raises `HostError`. ``ours`` maps the build ids of
+    all modules that the catalogue knows to their items. ``controller`` names us in the locks on hosts.
+    """
+
+    transport: Transport
+    clock: Clock
+    modules: ModuleFiles
+    backend: Backend
+    check: Callable[[Member], Observation]
+    ours: Callable[[], Mapping[str, Patch]]
+    new_nonce: Callable[[], str]
+    controller: str
+
+    def carry_out(
+        self, attempt: Attempt, member: Member, patch: Patch, build: Build | None, limits: Limits, *, resume: bool
+    ) -> Outcome:
+        """The outcome, verified. Takes at most ``limits.host``, and one check more."""
+        if build is None:
+            refused = WrongBuild(f"{patch.id} has no module for the kernel of {attempt.host}")
+            return self._outcome(attempt, read_refusal(refused))
+        course = _Course(runner=self, attempt=attempt, member=member, patch=patch, build=build, limits=limits)
+        return self._outcome(attempt, course.resume() if resume else course.begin())
+
+    def _outcome(self, attempt: Attempt, found: Finding) -> Outcome:
+        return Outcome(
+            attempt_id=attempt.id,
+            code=found.code,
+            error_code=found.error_code,
+            detail=found.detail,
+            output=found.output,
+            finished_at=self.clock.now(),
+        )
+
+
+@dataclass(kw_only=True)
+class _Course:
+    """One attempt on its way. ``before`` is what the host was like before anything was sent, where that was seen."""
+
+    runner: AttemptRunner
+    attempt: Attempt
+    member: Member
+    patch: Patch
+    build: Build
+    limits: Limits
+    before: Facts | None = None
+
+    def __post_init__(self) -> None:
+        self.deadline = self.runner.clock.now() + self.limits.host
+
+    # --- the steps, in their order ---
+
+    def resume(self) -> Finding:
+        """An earlier controller may have done any part of it: the host is asked first."""
+        answer = self._settled(self._ask())
+        if answer is None or not self._never_started(answer):
+            return self._read(answer)
+        return self.begin()
+
+    def begin(self) -> Finding:
+        """Nothing of it has started on the host: look, refuse or send."""
+        try:
+            self.before = self.runner.check(self.member).facts
+            return self._decided(self.before) or self._send()
+        except (PatchRefused, RootUnavailable, ShellUnusable) as refused:
+            return read_refusal(refused)
+        except HostError as exc:
+            return Finding(code=OutcomeCode.UNREACHABLE, error_code=exc.code, detail=str(exc))
+
+    def _decided(self, facts: Facts) -> Finding | None:
+        """What the facts alone decide. Raises `PatchRefused`."""
+        if facts.boot_id is not None and facts.boot_id != self.attempt.boot_id:
+            detail = f"the host rebooted since the intent: its boot id is {facts.boot_id}"
+            return Finding(code=OutcomeCode.LOST, error_code="wrong_boot", detail=detail)
+        action = self.attempt.action
+        if action is Action.APPLY and judge_apply(facts, facts, self.build) is Verdict.IN_FORCE:
+            return Finding(code=OutcomeCode.ALREADY, detail=f"{self.build.name} was in force already")
+        refused = self.runner.backend.refusal(facts, self.patch, self.build, ours=self.runner.ours(), action=action)
+        if refused is not None:
+            raise refused
+        return None
+
+    def _send(self) -> Finding:
+        """Start it, and follow it to its end. A session that broke in mid-start is not trusted: the host is asked.
+
+        Raises a `HostError` only where nothing can have started.
+        """
+        work = self._work()
+        for sent in range(1, MOST_STARTS + 1):
+            answer = self._start(work)
+            if sent == MOST_STARTS or answer is None or not self._never_started(answer):
+                break
+        return self._read(answer)
+
+    def _start(self, work: Work) -> GuardAnswer | None:
+        try:
+            answer = self._ask_once(lambda nonce: self.runner.backend.start(self.member.host, work, nonce))
+        except ShellUnusable:
+            raise
+        except SessionBroken:
+            return self._settled(self._ask())
+        return self._settled(answer)
+
+    def _work(self) -> Work:
+        module = self.runner.modules.read(self.patch.id, self.build.module, self.build.sha256)
+        return Work(
+            attempt=self.attempt,
+            controller=self.runner.controller,
+            patch=self.patch,
+            build=self.build,
+            module=module,
+            ours=tuple(sorted(self.runner.ours())),
+            limit_seconds=math.ceil(self.limits.transition.total_seconds()),
+        )
+
+    # --- asking ---
+
+    def _ask_once(self, make: Callable[[str], Command]) -> GuardAnswer:
+        nonce = self.runner.new_nonce()
+        completed = self.runner.transport.run(self.member.host, make(nonce))
+        return self.runner.backend.answer(self.member.host, completed, nonce)
+
+    def _ask(self) -> GuardAnswer | None:
+        """What the guard says; asked again while the host does not answer. None at the deadline."""
+        while True:
+            try:
+                return self._ask_once(
+                    lambda nonce: self.runner.backend.status(self.member.host, self.attempt.id, nonce)
+                )
+            except HostError:
+                if not self._wait():
+                    return None
+
+    def _settled(self, answer: GuardAnswer | None) -> GuardAnswer | None:
+        """The answer once it moves no more; still running: at the deadline. A start that hangs counts as none."""
+        patience = self.runner.clock.now() + timedelta(seconds=STARTING_SECONDS)
+        while answer is not None and answer.state in (GuardState.STARTING, GuardState.RUNNING):
+            if answer.state is GuardState.STARTING and self.runner.clock.now() >= patience:
+                return answer.model_copy(update={"state": GuardState.ABSENT})
+            if not self._wait():
+                return answer
+            answer = self._ask()
+        return answer
+
+    def _never_started(self, answer: GuardAnswer) -> bool:
+        return answer.state is GuardState.ABSENT and answer.boot_id == self.attempt.boot_id
+
+    def _wait(self) -> bool:
+        """Let a moment pass; False at the deadline."""
+        if self.runner.clock.now() >= self.deadline:
+            return False
+        self.runner.clock.sleep(POLL_SECONDS)
+        return True
+
+    # --- verifying ---
+
+    def _read(self, answer: GuardAnswer | None) -> Finding:
+        """What the answer and, unless the guard refused it, an independent check amount to."""
+        refused = read_answer(answer)
+        if refused is not None:
+            return refused
+        verdict, after = self._verify()
+        found = read_verified(self.attempt.action, answer, verdict, after, self.build)
+        if found.code is OutcomeCode.DONE and self._had_nothing_to_revert():
+            return found.model_copy(update={"code": OutcomeCode.ALREADY})
+        return found
+
+    def _verify(self) -> tuple[Verdict | None, Facts | None]:
+        """By a fresh check; repeated while the host does not answer or its patch moves. At least one is made."""
+        while True:
+            verdict, after = self._verify_once()
+            is_over = verdict is not None and verdict not in _MOVING
+            if is_over or not self._wait():
+                return verdict, after
+
+    def _verify_once(self) -> tuple[Verdict | None, Facts | None]:
+        try:
+            after = self.runner.check(self.member).facts
+        except HostError:
+            return None, None
+        # Where nobody saw the host before, only the boot it was meant for is known of that time.
+        before = self.before or after.model_copy(update={"boot_id": self.attempt.boot_id})
+        judge = judge_revert if self.attempt.action is Action.REVERT else judge_apply
+        return judge(before, after, self.build), after
+
+    def _had_nothing_to_revert(self) -> bool:
+        if self.attempt.action is not Action.REVERT or self.before is None:
+            return False
+        return self.before.patch_with_build(self.build.module_build_id) is None

@@ -1,0 +1,108 @@
+"""What the guard's answer and the verification amount to: the outcome of an attempt. Pure."""
+
+import re
+
+from orchestrator.backends.guard import REFUSALS, GuardAnswer, GuardExit, GuardState
+from orchestrator.core.attempts import Action, OutcomeCode
+from orchestrator.core.facts import Facts
+from orchestrator.core.model import Frozen
+from orchestrator.core.patches import Build
+from orchestrator.core.verdict import Verdict, describe, outcome_of_apply, outcome_of_revert
+from orchestrator.errors import HostError
+
+MOST_OUTPUT = 16_000
+"""Characters of a host's answer that are stored with an outcome."""
+
+
+class Finding(Frozen):
+    """An outcome but for its attempt and its time."""
+
+    code: OutcomeCode
+    error_code: str | None = None
+    detail: str = ""
+    output: str = ""
+
+
+def read_refusal(refused: HostError) -> Finding:
+    """Refused before anything was changed, by that error."""
+    return Finding(code=OutcomeCode.REFUSED, error_code=refused.code, detail=str(refused))
+
+
+def read_answer(answer: GuardAnswer | None) -> Finding | None:
+    """What the guard's answer decides by itself: nothing was changed. None: a check must decide."""
+    if answer is None or answer.code is None:
+        return None
+    if answer.code == GuardExit.WRONG_BOOT:
+        return Finding(code=OutcomeCode.LOST, error_code=name_of(answer.code), detail=_last_line(answer.text))
+    error = REFUSALS.get(answer.code)
+    if error is None and answer.state is not GuardState.REFUSED:
+        return None
+    detail = f"held by {answer.text}" if answer.code == GuardExit.LOCKED else _last_line(answer.text)
+    code = name_of(answer.code) if error is None else error.code
+    return Finding(code=OutcomeCode.REFUSED, error_code=code, detail=detail, output=answer.text[-MOST_OUTPUT:])
+
+
+def read_verified(
+    action: Action, answer: GuardAnswer | None, verdict: Verdict | None, after: Facts | None, build: Build
+) -> Finding:
+    """The outcome by the verification.
+
+    ``answer`` None: the guard could not be asked. ``verdict`` and ``after`` None: the host could not be checked.
+    """
+    output = "" if answer is None else answer.text[-MOST_OUTPUT:]
+    if verdict is None or after is None:
+        detail = "the host did not answer until the limit; what became of the attempt is not known"
+        return Finding(code=OutcomeCode.UNKNOWN, error_code="not_verified", detail=detail, output=output)
+    code = _code(action, answer, verdict)
+    return Finding(
+        code=code,
+        error_code=_error(code, answer, verdict),
+        detail="; ".join(part for part in (describe(verdict, after, build), _blockers(output)) if part),
+        output=output,
+    )
+
+
+def name_of(exit_code: int) -> str:
+    """The exit code in words."""
+    known = {member.value: member.name.lower() for member in GuardExit}
+    return known.get(exit_code, f"exit_{exit_code}")
+
+
+def _code(action: Action, answer: GuardAnswer | None, verdict: Verdict) -> OutcomeCode:
+    if answer is not None and answer.state in (GuardState.RUNNING, GuardState.STARTING):
+        return OutcomeCode.UNKNOWN
+    if action is Action.REVERT:
+        return outcome_of_revert(verdict)
+    if action is Action.PERSIST:
+        return _code_of_persist(answer, verdict)
+    stalled = answer is not None and answer.code in (GuardExit.STALLED_REVERTED, GuardExit.STALLED_NOT_REVERTED)
+    return OutcomeCode.STALLED_REVERTED if stalled and verdict is Verdict.NOT_IN_FORCE else outcome_of_apply(verdict)
+
+
+def _code_of_persist(answer: GuardAnswer | None, verdict: Verdict) -> OutcomeCode:
+    """What is on the disk only the guard has seen; a check says whether the patch is still in force."""
+    seen = outcome_of_apply(verdict)
+    if seen is not OutcomeCode.DONE or (answer is not None and answer.code == GuardExit.DONE):
+        return seen
+    return OutcomeCode.UNKNOWN if answer is None or answer.state is GuardState.DIED else OutcomeCode.FAILED
+
+
+def _error(code: OutcomeCode, answer: GuardAnswer | None, verdict: Verdict) -> str | None:
+    if code in (OutcomeCode.DONE, OutcomeCode.ALREADY):
+        return None
+    if answer is None:
+        return "not_verified"
+    if answer.code is not None and answer.code != GuardExit.DONE:
+        return name_of(answer.code)
+    return verdict.value if answer.code == GuardExit.DONE else f"guard_{answer.state.value}"
+
+
+def _blockers(output: str) -> str:
+    """The tasks that the guard named as blocking, before it reverted."""
+    tasks = dict.fromkeys(re.findall(r"^blocking (\d+) (.{1,32})$", output, re.MULTILINE))
+    return "blocked by " + ", ".join(f"{command} ({pid})" for pid, command in list(tasks)[:5]) if tasks else ""
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else ""
