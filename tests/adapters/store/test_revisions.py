@@ -1,5 +1,6 @@
 """The schema: brought up from nothing, the same as the tables say, refused where it is not what the code knows."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -82,6 +83,13 @@ def test_the_revisions_that_the_code_names_are_those_that_there_are() -> None:
     scripts = list(ScriptDirectory(str(folder)).walk_revisions())
     assert REVISIONS == tuple(script.revision for script in reversed(scripts))
     assert [] == [script.revision for script in scripts if hasattr(script.module, "downgrade")]
+
+
+def test_exactly_the_tables_that_exist_are_documented() -> None:
+    """docs/reference/database.md has a row with each table, and no other."""
+    reference = Path(__file__).parents[3] / "docs" / "reference" / "database.md"
+    documented = re.findall(r"^\| `(\w+)` \|", reference.read_text(), re.MULTILINE)
+    assert sorted([*METADATA.tables, "alembic_version"]) == sorted(documented)
 
 
 def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
