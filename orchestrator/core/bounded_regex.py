@@ -6,6 +6,7 @@ be tried; their product is bounded, which leaves room for three ``.*`` and a few
 """
 
 import re
+import warnings
 from dataclasses import dataclass
 
 from orchestrator.errors import PatternInvalid
@@ -49,7 +50,10 @@ def compile_bounded(expression: str) -> re.Pattern[str]:
     if len(expression) > MAX_LENGTH:
         raise PatternInvalid(f"a regular expression of {len(expression)} characters; at most {MAX_LENGTH} are read")
     try:
-        compiled = re.compile(expression)
+        with warnings.catch_warnings():
+            # "[[" and its like may mean something else to a later Python; a warning helps nobody here.
+            warnings.simplefilter("ignore", FutureWarning)
+            compiled = re.compile(expression)
     except (re.error, RecursionError, OverflowError) as exc:
         raise PatternInvalid(f"~{expression}: not a regular expression: {exc}") from exc
     if _ways(expression) > MAX_WAYS:

@@ -3,7 +3,7 @@
 As in Ansible, the order of the terms does not matter: plain terms are joined, then every ``&`` narrows, then every
 ``!`` takes away; without a plain term it starts from ``all``. Stricter than Ansible in one thing: a term that names
 nothing is an error and not a warning, because a typo in ``!canary`` would patch what was to be left out. Only a glob
-or a regular expression behind ``!`` may match nothing.
+or a regular expression behind ``!`` may match nothing. The groups ``all`` and ``ungrouped`` answer to their names only.
 Source: https://docs.ansible.com/ansible/latest/inventory_guide/intro_patterns.html
 """
 
@@ -24,6 +24,8 @@ MAX_LENGTH = 100_000
 """Of a whole pattern: a list of some thousand names fits."""
 
 MAX_TERMS = 10_000
+
+_BUILT_IN = ("all", "ungrouped")
 
 _PIECES = re.compile(r"(?:[^:\[\]]|\[[^\]]*\])+")
 _SUBSCRIPT = re.compile(r"(?P<rest>.+)\[(?:(?P<index>-?[0-9]{1,9})|(?P<first>[0-9]{1,9}):(?P<last>[0-9]{0,9}))\]")
@@ -100,7 +102,8 @@ class Term(Frozen):
     def _matching_groups(self, groups: Groups) -> list[str]:
         if self.is_name:
             return [self.expression] if self.expression in groups else []
-        return [name for name in groups if self.matches(name)]
+        # Or ``a*`` would mean all: Ansible's documentation exempts these two, its code does not.
+        return [name for name in groups if (name not in _BUILT_IN or self.expression == "*") and self.matches(name)]
 
     @property
     def _groups_suffice(self) -> bool:

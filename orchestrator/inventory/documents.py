@@ -81,13 +81,16 @@ def parse_source(text: str, file: str, *, is_json: bool = False) -> Source:
     if text.startswith(VAULT_HEADER):
         raise Origin(file, 1).refuse(
             "the whole file is vaulted and cannot be read here; decrypt it with 'ansible-vault view', or give us the"
-            " output of 'ansible-inventory --list --export', in which Ansible has resolved it"
+            " output of 'ansible-inventory --list', in which Ansible has resolved it"
         )
     if is_json or text.lstrip()[:1] == "{":
         try:
             return Source(file=file, data=json.loads(text, object_pairs_hook=_unique), text=text, parsed=None)
+        except json.JSONDecodeError as exc:
+            if is_json:
+                raise Origin(file, exc.lineno).refuse(f"not valid JSON: {exc.msg}") from exc
         except (ValueError, RecursionError):
-            pass  # not JSON, or with a key twice: the YAML reader says where
+            pass  # a key stands twice, or it is nested too deep: the YAML reader says where
     document = parse_document(text, file, InventoryInvalid, _TAGS)
     return Source(file=file, data=document.data, text=text, parsed=document)
 

@@ -1,12 +1,18 @@
 """What the inventory files say, before precedence: groups, hosts, and where each variable was set."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.inventory.origins import Origin, Setting, Settings
-from orchestrator.inventory.variables import OURS, PRIORITY, is_ours, is_read
+from orchestrator.inventory.variables import OURS, PREFIX, PRIORITY, is_ours, is_read
+
+_GROUP_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,253}")
+_NOT_IN_HOST_NAMES = re.compile(r"^-|[\s,!&*?~|<>/\\\[\](){}\"'`$;]")
+"""A host's name reaches known_hosts, tables and patterns: one that starts with a dash would be read as an option, and
+one with these characters could not be selected."""
 
 MAX_HOSTS = 100_000
 MAX_GROUPS = 20_000
@@ -97,8 +103,10 @@ def settings_of(variables: Iterable[tuple[Any, Any, Origin]]) -> Settings:
     result: Settings = {}
     for name, value, origin in variables:
         if is_ours(name) and name not in OURS:
-            close = difflib.get_close_matches(name, OURS, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(OURS))}"
+            # The prefix they share would make any of them look close.
+            rest = {known.removeprefix(PREFIX): known for known in OURS}
+            close = difflib.get_close_matches(name.removeprefix(PREFIX), rest, n=1)
+            hint = f"did you mean {rest[close[0]]}?" if close else f"known are {', '.join(sorted(OURS))}"
             raise origin.refuse(f"there is no such variable; {hint}", name)
         if is_read(name):
             result[name] = Setting(value, origin)
@@ -108,9 +116,10 @@ def settings_of(variables: Iterable[tuple[Any, Any, Origin]]) -> Settings:
 def _check_name(kind: str, name: Any, origin: Origin) -> None:
     if not isinstance(name, str):
         raise origin.refuse(f"the {kind} name {name!r} is not text: put it in quotes")
-    # A name reaches known_hosts, ssh_config and tables; one that starts with a dash would be read as an option.
-    if not name or name.startswith("-") or len(name) > 253 or any(c.isspace() or not c.isprintable() for c in name):
-        raise origin.refuse(f"{name[:60]!r} is not a {kind} name: 1 to 253 characters without spaces, no leading dash")
+    if _GROUP_NAME.fullmatch(name) is None:
+        raise origin.refuse(f"{name[:60]!r} is not a {kind} name: 1 to 253 printable characters")
+    if kind == "host" and (found := _NOT_IN_HOST_NAMES.search(name)) is not None:
+        raise origin.refuse(f"{name[:60]!r} is not a host name: {found.group()!r} cannot be in one")
 
 
 def _priority(setting: Setting) -> int:

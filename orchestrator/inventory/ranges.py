@@ -22,10 +22,10 @@ def expand(text: str, origin: Origin) -> tuple[list[str], int | None]:
     """The host names a pattern stands for, and the port it names. Raises `InventoryInvalid`."""
     if len(text) > _MAX_TEXT:
         raise origin.refuse(f"a host name of {len(text)} characters")
+    if any(bracket in literal for literal in _RANGE.split(text)[::2] for bracket in "[]"):
+        raise origin.refuse(f"bad range in {text!r}: a bracket is not closed, or never opened")
     name, port = _split_port(text, origin)
     parts = _RANGE.split(name)
-    if any(bracket in literal for literal in parts[::2] for bracket in "[]"):
-        raise origin.refuse(f"bad range in {text!r}: a bracket is not closed, or never opened")
     choices = [_items(part, text, origin) if index % 2 else [part] for index, part in enumerate(parts)]
     count = 1
     for choice in choices:

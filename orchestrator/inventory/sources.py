@@ -14,7 +14,7 @@ from orchestrator.inventory.yaml import read_yaml
 from orchestrator.yaml_files import read_text
 
 _IGNORED_NAMES = ("host_vars", "group_vars", "vars_plugins")
-_IGNORED_ENDINGS = (
+IGNORED_ENDINGS = (
     *(".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst"),
     *(".orig", ".cfg", ".retry"),
 )
@@ -35,7 +35,7 @@ def files_of(path: Path, levels: int = _MAX_FOLDERS) -> Iterator[Path]:
     if levels == 0:
         raise InventoryInvalid(f"folders nested deeper than {_MAX_FOLDERS} levels", file=str(path))
     for name in names:
-        if not name.startswith(".") and name not in _IGNORED_NAMES and not name.endswith(_IGNORED_ENDINGS):
+        if not name.startswith(".") and name not in _IGNORED_NAMES and not name.endswith(IGNORED_ENDINGS):
             yield from files_of(path / name, levels - 1)
 
 

@@ -41,7 +41,8 @@ PRIORITY = "ansible_group_priority"
 """Read on groups in inventory files only, as in Ansible."""
 
 ALL_VARIABLES = frozenset(name for names in SPELLINGS.values() for name in names) | {PRIORITY}
-OURS = frozenset(name for name in ALL_VARIABLES if name.startswith("patchwave_"))
+PREFIX = "patchwave_"
+OURS = frozenset(name for name in ALL_VARIABLES if name.startswith(PREFIX))
 
 _SSH_CONNECTIONS = ("ssh", "paramiko", "paramiko_ssh", "smart")
 _TRUE = frozenset(("y", "yes", "on", "1", "true", "t"))
@@ -57,7 +58,7 @@ def is_read(name: Any) -> bool:
 
 def is_ours(name: Any) -> bool:
     """Whether this variable is meant for us, known or not."""
-    return isinstance(name, str) and name.startswith("patchwave_")
+    return isinstance(name, str) and name.startswith(PREFIX)
 
 
 @dataclass(frozen=True, kw_only=True)
