@@ -16,7 +16,8 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 50
 
 MAX_VALUES = 2_000_000
-"""Counted after aliases are followed: a few lines of nested aliases can stand for billions of values."""
+"""Counted after aliases are followed: a few lines of nested aliases can stand for billions of values. A small file
+may stand for a hundred times its own values, and for 100 000 in any case."""
 
 _MERGE = "tag:yaml.org,2002:merge"
 
@@ -53,7 +54,8 @@ def load_document(path: Path, error: type[InvalidInput], tags: Tags | None = Non
 def parse_document(text: str, file: str, error: type[InvalidInput], tags: Tags | None = None) -> Document:
     """The same for text that is there already; ``file`` is named in errors."""
     try:
-        builder = _Builder(_LOADER(_checked_depth(text, file, error)), file, error, tags or {})
+        most = min(MAX_VALUES, 100_000 + 100 * _events(text, file, error))
+        builder = _Builder(_LOADER(text), file, error, tags or {}, most)
         data = builder.document()
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
@@ -76,9 +78,9 @@ def invalid(document: Document, exc: ValidationError, error: type[InvalidInput],
     return error(message, file=document.file, line=document.line(place), field=where)
 
 
-def _checked_depth(text: str, file: str, error: type[InvalidInput]) -> str:
-    """The text, once its nesting is known to be sane: composing is recursive, and in libyaml's case a crash."""
-    depth = 0
+def _events(text: str, file: str, error: type[InvalidInput]) -> int:
+    """How many parts the text has. Refuses deep nesting: composing is recursive, and in libyaml's case a crash."""
+    depth = count = 0
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
@@ -86,7 +88,8 @@ def _checked_depth(text: str, file: str, error: type[InvalidInput]) -> str:
             depth -= 1
         if depth > MAX_DEPTH:
             raise error(f"nested deeper than {MAX_DEPTH} levels", file=file, line=_line(event.start_mark))
-    return text
+        count += 1
+    return count
 
 
 def _line(mark: Any) -> int | None:
@@ -108,8 +111,8 @@ def read_text(path: Path, error: type[InvalidInput]) -> str:
 class _Builder:
     """Turns YAML nodes into plain data and notes the line of everything on the way."""
 
-    def __init__(self, loader: yaml.SafeLoader, file: str, error: type[InvalidInput], tags: Tags) -> None:
-        self.loader, self.file, self.error, self.tags = loader, file, error, tags
+    def __init__(self, loader: yaml.SafeLoader, file: str, error: type[InvalidInput], tags: Tags, most: int) -> None:
+        self.loader, self.file, self.error, self.tags, self.most = loader, file, error, tags, most
         self.lines: dict[Place, int] = {}
         self.values = 0
         self.merging: set[int] = set()
@@ -124,8 +127,8 @@ class _Builder:
     def build(self, node: yaml.Node, place: Place = ()) -> Any:
         self.lines.setdefault(place, node.start_mark.line + 1)
         self.values += 1
-        if self.values > MAX_VALUES:
-            raise self._refuse(f"more than {MAX_VALUES} values", node)
+        if self.values > self.most:
+            raise self._refuse(f"more than {self.most} values, most of them through aliases", node)
         if len(place) > MAX_DEPTH:
             raise self._refuse(f"nested deeper than {MAX_DEPTH} levels", node)
         if isinstance(node, yaml.MappingNode):
