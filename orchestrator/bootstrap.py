@@ -2,25 +2,37 @@
 
 import os
 import secrets
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TypedDict
 
 from ulid import ULID
 
+from orchestrator.backends.registry import backend
 from orchestrator.catalogue import DirectoryModuleFiles, read_patch
 from orchestrator.clock import SystemClock
 from orchestrator.core.fleet import Fleet, Member
+from orchestrator.core.hosts import Host
 from orchestrator.core.identity import HostRecord
 from orchestrator.core.patches import Patch
 from orchestrator.core.patterns import parse_pattern
+from orchestrator.core.plans import Plan
+from orchestrator.core.sightings import CheckRecord
 from orchestrator.dispatch.threads import ThreadDispatcher
-from orchestrator.errors import NotAllowed
+from orchestrator.errors import NotAllowed, PlaybookInvalid
 from orchestrator.inventory import load_inventory
+from orchestrator.playbook_files import load_playbook
 from orchestrator.ports.store import Store
+from orchestrator.services.carry_out_attempt import AttemptRunner
 from orchestrator.services.check_hosts import CheckHosts, HostCheck
 from orchestrator.services.diagnose_hosts import DiagnoseHosts
+from orchestrator.services.drive_rollout import DriveRollout
 from orchestrator.services.manage_catalogue import ManageCatalogue
-from orchestrator.services.read_fleet import ReadFleet
+from orchestrator.services.order_rollout import OrderRollout
+from orchestrator.services.plan_rollout import PlanRollout
+from orchestrator.services.read_fleet import ReadFleet, by_module
+from orchestrator.services.read_rollouts import ReadRollouts
 from orchestrator.services.refresh_inventory import RefreshInventory
 from orchestrator.services.settle_identities import SettleIdentities
 from orchestrator.services.trust_hosts import TrustHosts
@@ -37,12 +49,29 @@ def new_id() -> str:
     return str(ULID())
 
 
+def new_nonce() -> str:
+    """What frames one answer: nobody on the host can know it before."""
+    return secrets.token_hex(16)
+
+
+class SshSettings(TypedDict):
+    """What `HomeHostKeys` and `SshTransport` share."""
+
+    forks: int
+    connect_timeout: float
+    banner_timeout: float
+    auth_timeout: float
+    ssh_config_path: str | None
+    resolve_host: Callable[[str], Host | None]
+
+
 class App:
     """One process's wiring of settings, adapters and services."""
 
     def __init__(self, *, settings: Settings, origins: Origins, folder: Path) -> None:
         self.settings, self.origins, self.folder = settings, origins, folder
         self.clock = SystemClock()
+        self._listed: dict[str, Host] = {}
 
     # Adapters
 
@@ -54,12 +83,22 @@ class App:
     @cached_property
     def host_keys(self) -> HomeHostKeys:
         """The pinned keys of the home folder."""
-        return HomeHostKeys(self.settings.known_hosts, transport=self.transport_settings())
+        return HomeHostKeys(self.settings.known_hosts, **self._ssh_settings())
 
     @cached_property
     def transport(self) -> SshTransport:
         """SSH, with kept connections."""
-        return SshTransport(self.host_keys)
+        return SshTransport(self.host_keys, max_connections=self.settings.max_connections, **self._ssh_settings())
+
+    def _ssh_settings(self) -> SshSettings:
+        return SshSettings(
+            forks=self.settings.forks,
+            connect_timeout=self.settings.connect_timeout.total_seconds(),
+            banner_timeout=self.settings.banner_timeout.total_seconds(),
+            auth_timeout=self.settings.auth_timeout.total_seconds(),
+            ssh_config_path=str(self.settings.ssh_config) if self.settings.ssh_config is not None else None,
+            resolve_host=lambda name: self._listed.get(name),  # noqa: PLW0108  the dict is replaced
+        )
 
     @cached_property
     def dispatcher(self) -> ThreadDispatcher:
@@ -89,7 +128,7 @@ class App:
         return HostCheck(
             transport=self.transport,
             clock=self.clock,
-            new_nonce=lambda: secrets.token_hex(16),
+            new_nonce=new_nonce,
             timeout=self.settings.check_timeout,
         )
 
@@ -126,6 +165,39 @@ class App:
             keep_files=self.modules.keep, store=self.store, clock=self.clock, update_exposures=self.update_exposures
         )
 
+    def order_rollout(self) -> OrderRollout:
+        """Orders to rollouts."""
+        return OrderRollout(store=self.store, clock=self.clock, new_id=new_id)
+
+    @cached_property
+    def read_rollouts(self) -> ReadRollouts:
+        """Rollouts as they are shown."""
+        return ReadRollouts(store=self.store, clock=self.clock)
+
+    @cached_property
+    def drive_rollout(self) -> DriveRollout:
+        """The engine."""
+        runner = AttemptRunner(
+            transport=self.transport,
+            clock=self.clock,
+            modules=self.modules,
+            backend=backend("klp"),
+            check=self.check_hosts.verify,
+            ours=lambda: by_module(self.store.catalogue.history().patches),
+            new_nonce=new_nonce,
+            controller=self.settings.controller,
+        )
+        return DriveRollout(
+            store=self.store,
+            clock=self.clock,
+            dispatcher=self.dispatcher,
+            runner=runner,
+            check_hosts=self.check_hosts,
+            members=lambda: {member.record.id: member for member in self.fleet().members},
+            new_id=new_id,
+            holder=f"{self.settings.controller}:{os.getpid()}:{secrets.token_hex(4)}",
+        )
+
     # Use cases of several commands
 
     def fleet(self, *, accept: bool = False) -> Fleet:
@@ -140,10 +212,26 @@ class App:
         )
         retired_before = {record.id for record in self.store.hosts.all() if record.retired_at is not None}
         fleet = refresh(on_purpose=accept)
+        self._listed = {member.name: member.host for member in fleet.members}
         retired = {record.id for record in self.store.hosts.all() if record.retired_at is not None}
         self.update_exposures(retired ^ retired_before)
-        self._members = {member.name: member.host for member in fleet.members}
         return fleet
+
+    def scan(
+        self, members: Sequence[Member], on_result: Callable[[CheckRecord], None] = lambda _record: None
+    ) -> dict[str, CheckRecord]:
+        """Check these members and keep what was seen; the records by host id."""
+        return self.check_hosts(members, on_result=on_result)
+
+    def plan_rollout(self, file: Path, fleet: Fleet, *, limit: str | None, patch: str | None) -> Plan:
+        """Plan a playbook file, for another patch than it names if one is given."""
+        playbook = load_playbook(file)
+        if patch is not None:
+            playbook = playbook.with_patch(patch)
+        try:
+            return PlanRollout(store=self.store, clock=self.clock)(playbook, fleet, limit)
+        except PlaybookInvalid as exc:
+            raise PlaybookInvalid(exc.message, file=str(file), line=exc.line, field=exc.field) from exc
 
     def select(self, fleet: Fleet, pattern: str | None) -> tuple[Member, ...]:
         """The members that a host pattern names; all of them without one."""
@@ -175,29 +263,30 @@ class App:
 
     # The home folder and its database
 
-    def initialise(self) -> list[str]:
+    def initialise(self, settings_file: str | None = None) -> list[str]:
         """Make what is missing of the home folder; what was done, as lines for a person."""
         home = self.settings.home
         home.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         done = [f"home folder: {home}"]
         file = home / FILE
         if not file.exists():
-            _write_private(file, SETTINGS_FILE)
+            _write_private(file, settings_file or SETTINGS_FILE)
             done.append(f"settings: {file}")
         self.settings.patches.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
         return [*done, self.upgrade_database()]
 
     def upgrade_database(self) -> str:
         """Bring the schema up to date; what was done."""
-        return revisions.upgrade(self.settings.database)
+        revisions.upgrade(self.settings.database)
+        return "the database is of this version"
 
     def database_problems(self) -> list[str]:
         """What is wrong with the database; empty: nothing."""
-        return revisions.problems(self.settings.database)
+        return list(revisions.check(self.settings.database))
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("dispatcher", "transport", "store"):
+        for name in ("dispatcher", "transport", "host_keys", "store"):
             if name in self.__dict__:
                 self.__dict__[name].close()
 

@@ -110,7 +110,7 @@ def _time_to_patch(closures: Sequence[Window]) -> Metric:
             continue
         for clock in ExposureClock:
             if (start := _started(window, clock)) is not None:
-                key = (window.severity, window.tool or window.method, clock)
+                key = (str(window.severity), str(window.tool or window.method), str(clock))
                 taken.setdefault(key, []).append(max(0.0, (window.closed_at - start).total_seconds()))
     family = HistogramMetricFamily(
         "patchwave_time_to_patch_seconds",

@@ -11,23 +11,24 @@ from orchestrator.api.pages import Cursor, Limit, page
 from orchestrator.api.problems import install_problems
 from orchestrator.core.exposure_states import ExposureState
 from orchestrator.core.patches import Severity
-from orchestrator.core.rollout_view import rollout_view
 from orchestrator.metrics import Metrics
-from orchestrator.ports.store import Store
 from orchestrator.services.read_fleet import ReadFleet
+from orchestrator.services.read_rollouts import ReadRollouts
 
 Json = dict[str, Any]
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def create_api(*, store: Store, reader: ReadFleet, metrics: Metrics, ready: Callable[[], list[str]]) -> FastAPI:
+def create_api(
+    *, reader: ReadFleet, rollouts: ReadRollouts, metrics: Metrics, ready: Callable[[], list[str]]
+) -> FastAPI:
     """The application. ``ready`` lists what keeps the service from doing its work; empty is ready."""
     api = FastAPI(title="Patchwave", version=version("patchwave"), docs_url=None, redoc_url=None)
     install_problems(api)
     _add_health(api, metrics, ready)
     _add_hosts(api, reader)
     _add_exposures(api, reader)
-    _add_rollouts(api, store)
+    _add_rollouts(api, rollouts)
     return api
 
 
@@ -82,14 +83,14 @@ def _add_exposures(api: FastAPI, reader: ReadFleet) -> None:
         return page("exposures", rows, lambda row: f"{row['host']}\0{row['cve']}", limit, cursor)
 
 
-def _add_rollouts(api: FastAPI, store: Store) -> None:
+def _add_rollouts(api: FastAPI, rollouts: ReadRollouts) -> None:
     @api.get("/api/v1/rollouts")
     def list_rollouts(limit: Limit = 100, cursor: Cursor = None, state: str | None = None) -> Json:
         """Rollouts, oldest first: their ids sort by time."""
-        rows = [rollout_view(row) for row in store.rollouts.all() if state is None or row.state_name == state]
+        rows = [row for row in rollouts.all() if state is None or row["state"] == state]
         return page("rollouts", rows, lambda row: str(row["id"]), limit, cursor)
 
     @api.get("/api/v1/rollouts/{rollout_id}")
     def show_rollout(rollout_id: str) -> Json:
         """One rollout with its waves and hosts."""
-        return rollout_view(store.rollouts.load(rollout_id))
+        return rollouts.one(rollout_id)

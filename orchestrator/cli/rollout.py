@@ -13,10 +13,10 @@ from orchestrator.cli.context import AsJson, Limit, Yes, app_of, confirmed, list
 from orchestrator.cli.output import coloured, err, out, print_json, print_table, safe, say
 from orchestrator.cli.progress import waves_table
 from orchestrator.core.plans import Plan
+from orchestrator.core.rollout import exit_code
 from orchestrator.core.rollout_events import Abort, Event, Pause, Resume, Retry, Rollback, Skip
 from orchestrator.core.rollout_state import RolloutState
 from orchestrator.core.rollout_states import RolloutStatus
-from orchestrator.core.rollout_view import rollout_view
 from orchestrator.errors import LeaseHeld, NotFound
 
 PlaybookFile = Annotated[Path, typer.Argument(metavar="PLAYBOOK", help="A playbook file.")]
@@ -105,7 +105,7 @@ def _drive(app: App, rollout_id: str, as_json: bool) -> None:
     """Drive it in this process, shown live, and exit by how it ended."""
     try:
         with Live(console=err, refresh_per_second=4, transient=True) as live:
-            state = app.drive_rollout()(rollout_id, watch=lambda state: live.update(waves_table(state)))
+            state = app.drive_rollout(rollout_id, watch=lambda state: live.update(waves_table(state)))
     except KeyboardInterrupt:
         say(f"stopped; what was sent goes on by itself. Go on with: patchwave rollout resume {rollout_id}")
         raise typer.Exit(1) from None
@@ -114,16 +114,17 @@ def _drive(app: App, rollout_id: str, as_json: bool) -> None:
 
 
 def _exit_by(state: RolloutState) -> None:
-    if state.status not in {RolloutStatus.SUCCEEDED, RolloutStatus.ROLLED_BACK}:
-        raise typer.Exit(1)
+    wanted = RolloutStatus.ROLLED_BACK if state.is_rolling_back else RolloutStatus.SUCCEEDED
+    raise typer.Exit(exit_code(state, wanted))
 
 
 def list_rollouts(context: typer.Context, as_json: AsJson = False) -> None:
     """All rollouts, newest first."""
-    rows = app_of(context).store.rollouts.all()
+    app = app_of(context)
     if as_json:
-        print_json({"rollouts": [rollout_view(row) for row in rows]})
+        print_json({"rollouts": app.read_rollouts.all()})
         return
+    rows = app.store.rollouts.all()
     table = (
         (row.id, row.playbook, coloured(row.state_name), row.created_at.isoformat(" ", "seconds"), row.started_by)
         for row in rows
@@ -145,7 +146,7 @@ def _find(app: App, text: str) -> str:
 
 
 def _print_rollout(app: App, rollout_id: str, as_json: bool) -> None:
-    view = rollout_view(app.store.rollouts.load(rollout_id))
+    view = app.read_rollouts.one(rollout_id)
     if as_json:
         print_json(view)
         return
@@ -166,7 +167,7 @@ def watch(context: typer.Context, rollout: RolloutId) -> None:
     app = app_of(context)
     rollout_id = _find(app, rollout)
     with Live(console=err, refresh_per_second=4, transient=True) as live:
-        state = app.watch_rollout(rollout_id, lambda state: live.update(waves_table(state)))
+        state = app.read_rollouts.follow(rollout_id, lambda state: live.update(waves_table(state)))
     _print_rollout(app, rollout_id, as_json=False)
     _exit_by(state)
 
@@ -198,7 +199,7 @@ def rollback(context: typer.Context, rollout: RolloutId, yes: Yes = False, as_js
     app = app_of(context)
     app.require_write()
     rollout_id = _find(app, rollout)
-    reopening = app.reopening(rollout_id)
+    reopening = app.read_rollouts.reopening(rollout_id)
     for name, cves in reopening.items():
         err.print(f"{safe(name)}: [red]will be exposed again[/] to {safe(', '.join(cves))}")
     if not reopening:

@@ -1,14 +1,23 @@
 """``patchwave serve``: periodic checks, metrics, health and the API."""
 
 import ipaddress
+from datetime import timedelta
 from typing import Annotated
 
+import structlog
 import typer
 import uvicorn
 
+from orchestrator.api.app import create_api
+from orchestrator.bootstrap import App
 from orchestrator.cli.context import app_of
 from orchestrator.cli.output import say
-from orchestrator.errors import NotAllowed
+from orchestrator.errors import Conflict, NotAllowed
+from orchestrator.metrics import Metrics
+from orchestrator.worker import Every, Worker
+
+log = structlog.get_logger()
+ROLLOUTS_INTERVAL = timedelta(seconds=2)
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -25,9 +34,11 @@ def serve(
     if not _is_loopback(host):
         raise NotAllowed(f"serve binds loopback only until there is authentication, not {host}: use 127.0.0.1 or ::1")
     app = app_of(context)
-    worker = app.worker()
+    metrics = Metrics(store=app.store, clock=app.clock, per_host=app.settings.metrics_per_host)
+    api = create_api(reader=app.reader, rollouts=app.read_rollouts, metrics=metrics, ready=app.database_problems)
+    worker = Worker(jobs=_jobs(app, metrics), clock=app.clock)
     server = uvicorn.Server(
-        uvicorn.Config(app.api(), host=host, port=port, log_level="warning", access_log=False, server_header=False)
+        uvicorn.Config(api, host=host, port=port, log_level="warning", access_log=False, server_header=False)
     )
     worker.start()
     say(f"serving on http://{'[' + host + ']' if ':' in host else host}:{port}; stop with Ctrl-C")
@@ -35,6 +46,30 @@ def serve(
         server.run()
     finally:
         worker.stop()
+
+
+def _jobs(app: App, metrics: Metrics) -> tuple[Every, ...]:
+    def check_fleet() -> None:
+        fleet = app.fleet()
+        for warning in fleet.warnings:
+            log.warning("inventory", detail=warning)
+        app.scan(fleet.members, metrics.observe_check)
+
+    return (
+        Every(name="check", interval=app.settings.check_interval, run=check_fleet),
+        Every(name="rollouts", interval=ROLLOUTS_INTERVAL, run=lambda: drive_what_is_left(app)),
+    )
+
+
+def drive_what_is_left(app: App) -> None:
+    """Drive the rollouts that no live engine drives: detached ones, and those whose engine was killed."""
+    if app.settings.read_only:
+        return
+    for rollout_id in app.read_rollouts.undriven():
+        try:
+            app.drive_rollout(rollout_id)
+        except Conflict as exc:
+            log.info("left to its engine", rollout=rollout_id, detail=str(exc))
 
 
 def _is_loopback(host: str) -> bool:

@@ -83,6 +83,17 @@ class CheckHosts:
         self.store.sightings.record(self.settle({member.record.id: member}, [record]))
         self.update_exposures([member.record.id])
 
+    def verify(self, member: Member) -> Observation:
+        """Check one host for an attempt, and keep what was seen. Raises `HostError`, which is kept as well."""
+        started_at = self.clock.now()
+        try:
+            observation = self.check.observe(member.host)
+        except HostError as exc:
+            self.keep(member, self.record_of(member, started_at, error=exc))
+            raise
+        self.keep(member, self.record_of(member, started_at, observation=observation))
+        return observation
+
     def one(self, member: Member, known_packages: str | None = None) -> CheckRecord:
         """Check one host; nothing is stored."""
         started_at = self.clock.now()

@@ -27,21 +27,17 @@ from orchestrator.core.rollout_events import (
     Tick,
 )
 from orchestrator.core.rollout_state import RolloutState
-from orchestrator.core.rollout_states import RolloutStatus
 from orchestrator.core.verdict import Verdict, describe, judge_soak
-from orchestrator.errors import Conflict, PatchwaveError, StaleState
+from orchestrator.errors import Conflict, NotFound, PatchwaveError, StaleState
 from orchestrator.ports.runtime import Clock, Dispatcher
 from orchestrator.ports.store import Lease, RolloutRow, Store
 from orchestrator.services.carry_out_attempt import AttemptRunner
 from orchestrator.services.check_hosts import CheckHosts
-from orchestrator.services.order_rollout import REQUESTS
+from orchestrator.services.order_rollout import REQUESTS, WAITS_FOR_OPERATOR
 
 LEASE_SECONDS = 15.0
 RENEW_SECONDS = 5.0
 POLL_SECONDS = 0.25
-
-WAITS_FOR_OPERATOR = frozenset({RolloutStatus.HELD, RolloutStatus.PAUSED})
-"""Where an engine has nothing to do until somebody gives an order."""
 
 Watcher = Callable[[RolloutState], None]
 Effects = Sequence[object]
@@ -106,7 +102,9 @@ class _Drive:
     def run(self, stop: Callable[[], bool]) -> RolloutState:
         """The loop."""
         attempts = self.engine.store.attempts.open(self.row.id)
-        self._dispatch(resume(self.state, attempts), {attempt.id: attempt for attempt in attempts})
+        self._dispatch(
+            resume(self.state, attempts, self.engine.clock.now()), {attempt.id: attempt for attempt in attempts}
+        )
         self.watch(self.state)
         self._step([Tick()])
         while not (self._is_settled() or stop()):
@@ -154,7 +152,11 @@ class _Drive:
     def _decide(self, events: Sequence[Event]) -> tuple[RolloutState, list[object]]:
         now, state, effects = self.engine.clock.now(), self.state, list[object]()
         for event in events:
-            decision = decide(state, event, now)
+            try:
+                decision = decide(state, event, now)
+            except (Conflict, NotFound):
+                # An order that fitted when it was given and does not any more, such as a pause after the end.
+                continue
             state = decision.state
             effects += decision.effects
         return state, effects

@@ -4,13 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator.core.plans import Plan
-from orchestrator.core.rollout import start
+from orchestrator.core.rollout import decide, start
 from orchestrator.core.rollout_events import Event
+from orchestrator.core.rollout_state import RolloutState
+from orchestrator.core.rollout_states import RolloutStatus
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import RolloutRow, Store
 
 REQUESTS = "request.{}."
 """Notes: events that somebody asked for, by rollout; their keys sort by time."""
+
+WAITS_FOR_OPERATOR = frozenset({RolloutStatus.HELD, RolloutStatus.PAUSED})
+"""Where an engine has nothing to do until somebody gives an order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +45,9 @@ class OrderRollout:
         return row.id
 
     def ask(self, rollout_id: str, event: Event, asked_by: str) -> None:
-        """Leave an event for the engine. Raises `NotFound` for a rollout that is not there."""
+        """Leave an event for the engine. Raises `NotFound` for a rollout that is not there, and `Conflict` for an
+        order that does not fit its state now."""
         row = self.store.rollouts.load(rollout_id)
+        decide(RolloutState.model_validate(row.state), event, self.clock.now())
         note = {"event": event.model_dump(mode="json"), "by": asked_by, "at": self.clock.now().isoformat()}
         self.store.notes.put(REQUESTS.format(row.id) + self.new_id(), note)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestrator.backends.registry import backend
 from orchestrator.core.attempts import Action
 from orchestrator.core.facts import Facts
 from orchestrator.core.fleet import Fleet, Member
