@@ -16,6 +16,7 @@ _SAYINGS: tuple[tuple[str, type[RootUnavailable]], ...] = (
     ("not in the sudoers file", SudoRefused),
     ("may not run sudo", SudoRefused),
     ("is not allowed to", SudoRefused),
+    ("must have a tty", SudoRefused),
     ("i'm afraid i can't do that", SudoRefused),
     ("command not found", SudoMissing),
 )

@@ -58,7 +58,8 @@ fingerprint_apk() {
 fingerprint_rpm() {
   set --
   for file in rpmdb.sqlite rpmdb.sqlite-wal Packages Packages.db; do
-    if [ -e "$database/$file" ]; then set -- "$@" "$database/$file"; fi
+    # A reader leaves an empty write-ahead log behind, which is no change.
+    if [ -s "$database/$file" ]; then set -- "$@" "$database/$file"; fi
   done
   fingerprint=''
   if [ "$#" -eq 0 ]; then return 0; fi

@@ -1,6 +1,5 @@
 """Root folders of machines that a check can be run against, and the running of it with a real shell."""
 
-import shutil
 import struct
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -202,8 +201,3 @@ def read(completed: Completed) -> Facts:
 def check(root: Path, *, shell: str = "dash", become: Become | None = None, known: str | None = None) -> Facts:
     """Run and read."""
     return read(run(command(become, known), root, shell=shell))
-
-
-def wipe(root: Path) -> None:
-    """Forget the machine."""
-    shutil.rmtree(root)
