@@ -21,6 +21,13 @@ def load_inventory(path: Path, backends: Iterable[str] = ()) -> Inventory:
     ``patchwave_backend`` must name one of ``backends`` where any are given. An inventory without hosts is returned as
     such. Raises `InventoryInvalid` with file and line for everything that cannot be read or would be ambiguous.
     """
+    try:
+        return _load(path, frozenset(backends))
+    except OSError as exc:
+        raise InventoryInvalid(f"cannot be read: {exc.strerror}", file=str(exc.filename or path)) from exc
+
+
+def _load(path: Path, backends: frozenset[str]) -> Inventory:
     if not path.exists():
         raise InventoryInvalid("there is no such file or folder", file=str(path))
     folder = path if path.is_dir() else path.parent
@@ -31,7 +38,7 @@ def load_inventory(path: Path, backends: Iterable[str] = ()) -> Inventory:
     depth = depths(gathered)
     add_vars_files(folder, gathered)
     _refuse_shared_names(gathered)
-    return _inventory(path, gathered, depth, Surroundings(folder=folder, backends=frozenset(backends)))
+    return _inventory(path, gathered, depth, Surroundings(folder=folder, backends=backends))
 
 
 def _inventory(path: Path, gathered: Gathered, depth: dict[str, int], around: Surroundings) -> Inventory:

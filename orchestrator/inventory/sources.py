@@ -25,13 +25,10 @@ _YAML_LINE = re.compile(r"---|(?:[\w.-]+|\"[^\"]*\"|'[^']*'):(?:\s|$)")
 
 def files_of(path: Path, levels: int = _MAX_FOLDERS) -> Iterator[Path]:
     """The inventory files of a folder in Ansible's order, or the file itself. Raises `InventoryInvalid`."""
-    try:
-        if not path.is_dir():
-            yield path
-            return
-        names = sorted(entry.name for entry in path.iterdir())
-    except OSError as exc:
-        raise InventoryInvalid(f"cannot be read: {exc.strerror}", file=str(path)) from exc
+    if not path.is_dir():
+        yield path
+        return
+    names = sorted(entry.name for entry in path.iterdir())
     if levels == 0:
         raise InventoryInvalid(f"folders nested deeper than {_MAX_FOLDERS} levels", file=str(path))
     for name in names:

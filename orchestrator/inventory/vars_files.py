@@ -14,44 +14,44 @@ _MAX_FOLDERS = 20
 
 def add_vars_files(folder: Path, gathered: Gathered) -> None:
     """Read the files of every group and host that the inventory names; all others are left alone, as in Ansible."""
-    if (group_vars := folder / "group_vars").is_dir():
-        for group in gathered.groups.values():
-            group.file_settings = _settings(group_vars, group.name)
-    if (host_vars := folder / "host_vars").is_dir():
-        for host in gathered.hosts.values():
-            host.file_settings = _settings(host_vars, host.name)
+    group_vars, host_vars = folder / "group_vars", folder / "host_vars"
+    names = _names(group_vars)
+    for group in gathered.groups.values():
+        group.file_settings = _settings(group_vars, names, group.name)
+    names = _names(host_vars)
+    for host in gathered.hosts.values():
+        host.file_settings = _settings(host_vars, names, host.name)
 
 
-def _settings(folder: Path, name: str) -> Settings:
+def _names(folder: Path) -> frozenset[str]:
+    """Listed once: asking the disk for every host is slow where there are many."""
+    return frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
+
+
+def _settings(folder: Path, names: frozenset[str], name: str) -> Settings:
     result: Settings = {}
-    if "/" in name or name in (".", ".."):
-        return result
-    for path in _files(folder, name):
+    for path in _files(folder, names, name):
         source = load_source(path)
         result |= settings_of(source.variables(()))
     return result
 
 
-def _files(folder: Path, name: str) -> Iterator[Path]:
+def _files(folder: Path, names: frozenset[str], name: str) -> Iterator[Path]:
     """Ansible takes the first of NAME, NAME.yml, NAME.yaml, NAME.json that exists; a folder with all files below it."""
-    for ending in _ENDINGS:
-        path = folder / (name + ending)
-        if path.is_dir():
-            yield from _below(path, _MAX_FOLDERS)
-            return
-        if path.exists():
-            yield path
-            return
+    found = next((name + ending for ending in _ENDINGS if name + ending in names), None)
+    if found is None:
+        return
+    path = folder / found
+    if path.is_dir():
+        yield from _below(path, _MAX_FOLDERS)
+    else:
+        yield path
 
 
 def _below(folder: Path, levels: int) -> Iterator[Path]:
     if levels == 0:
         raise InventoryInvalid(f"folders nested deeper than {_MAX_FOLDERS} levels", file=str(folder))
-    try:
-        paths = sorted(folder.iterdir())
-    except OSError as exc:
-        raise InventoryInvalid(f"cannot be read: {exc.strerror}", file=str(folder)) from exc
-    for path in paths:
+    for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name.endswith("~"):
             continue
         if path.is_dir() and not path.suffix:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestrator.errors import InventoryInvalid
 from orchestrator.inventory import load_inventory
@@ -157,6 +159,29 @@ def test_hostile_input_is_an_error(tmp_path: Path, name: str, text: str) -> None
     (tmp_path / name).write_text(text)
     with pytest.raises(InventoryInvalid):
         load_inventory(tmp_path / name)
+
+
+def test_a_host_with_a_very_long_name_is_read(tmp_path: Path) -> None:
+    """Longer than a file in host_vars could be named."""
+    (tmp_path / "host_vars").mkdir()
+    (tmp_path / "hosts").write_text("h" * 253)
+    assert ("h" * 253,) == load_inventory(tmp_path / "hosts").names
+
+
+TEXTS = st.text(alphabet="ab[]:=\"'#{}-,!&*\n\t 01$%", max_size=60)
+
+
+@given(TEXTS, st.sampled_from(["hosts", "h.yml", "h.json", "h.ini"]))
+def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str, name: str) -> None:
+    """Nothing but `InventoryInvalid` comes of whatever stands in a file."""
+    path = tmp_path_factory.mktemp("fuzz") / name
+    path.write_text(text)
+    refused_in = str(path)
+    try:
+        load_inventory(path)
+    except InventoryInvalid as error:
+        refused_in = str(error.file)
+    assert str(path) == refused_in
 
 
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
