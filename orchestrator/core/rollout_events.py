@@ -36,7 +36,8 @@ class HostVerifying(Frozen):
 class HostBusy(Frozen):
     """The host's lock is held by another rollout's attempt, so the intent could not be committed.
 
-    Fed to the state BEFORE the decision that wanted to start it: that decision was never stored.
+    Fed to the state BEFORE the decision that wanted to start it, because that decision was never stored; then the event
+    that led to that decision is fed again.
     """
 
     kind: Literal["host_busy"] = "host_busy"

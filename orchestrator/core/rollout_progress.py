@@ -97,7 +97,7 @@ def _begin_next(draft: Draft) -> bool:
         return False
     good = good_groups(draft.hosts)
     for host in draft.of_wave(wave):
-        if not wave.is_canary and host.state is H.PENDING and host.group not in good:
+        if not wave.is_canary and host.state in (H.PENDING, H.QUEUED) and host.group not in good:
             draft.move_host(host, H.NOT_ATTEMPTED, detail="no canary of its kernel build succeeded")
     draft.move_wave(wave.index, W.RUNNING)
     return True

@@ -163,7 +163,7 @@ def _check_host(host: HostRun) -> None:
 
 
 def _check_waves(state: RolloutState) -> None:
-    untouched = (HostStatus.PENDING, HostStatus.SKIPPED, HostStatus.NOT_ATTEMPTED)
+    untouched = (HostStatus.PENDING, HostStatus.QUEUED, HostStatus.SKIPPED, HostStatus.NOT_ATTEMPTED)
     active = (WaveStatus.RUNNING, WaveStatus.SOAKING, WaveStatus.HELD)
     all_done = True
     for wave in state.waves:
