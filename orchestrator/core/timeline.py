@@ -147,11 +147,19 @@ def _after_last_check(piece: Piece, cve: Cve, state: ExposureState, start: datet
     if piece.late or ExposureState.UNKNOWN in {state, after}:
         yield Interval(state=ExposureState.UNKNOWN, start=start, end=piece.end)
     elif following is not None and (state, after) == (ExposureState.COVERED, ExposureState.EXPOSED):
-        turn = min(max(reopened_at(piece, following, ()), start), piece.end)
-        yield Interval(state=state, start=start, end=turn)
-        yield Interval(state=after, start=turn, end=piece.end)
+        yield from _turn(piece, following, cve, start)
     else:
         yield Interval(state=state, start=start, end=piece.end)
+
+
+def _turn(covered: Piece, following: Piece, cve: Cve, start: datetime) -> Iterator[Interval]:
+    """From covered to exposed between two checks. Of a new kernel nothing can be told before a fix for it is known."""
+    added = following.findings[cve].fix_available or start
+    turn = min(max(reopened_at(covered, following, ()), start), covered.end)
+    told = min(max(turn, added), covered.end)
+    yield Interval(state=ExposureState.COVERED, start=start, end=turn)
+    yield Interval(state=ExposureState.UNKNOWN, start=turn, end=told)
+    yield Interval(state=ExposureState.EXPOSED, start=told, end=covered.end)
 
 
 def merged(parts: Iterable[Interval]) -> tuple[Interval, ...]:

@@ -234,6 +234,16 @@ def test_another_kernel_without_a_module_is_unknown_not_fixed() -> None:
     assert (UNKNOWN, Remedy.NONE, [None]) == (found.state, found.remedy, [one.closed_at for one in found.windows])
 
 
+def test_on_a_new_kernel_nothing_is_told_before_a_fix_for_it_is_known() -> None:
+    """Covered, rebooted into another kernel at minute 1, whose first module reached us at minute 3."""
+    patches = [item(kernels="a"), item("LAB-0009", kernels="b", added_at=at(3))]
+    sightings = history(check(0, PATCHED), check(5, facts(kernel="b", boot="boot-1"), booted=1))
+    assert [(COVERED, 0, 1), (UNKNOWN, 1, 3), (EXPOSED, 3, 9)] == spans(sightings, patches, 9)
+    found = exposure(sightings, patches, 9)
+    assert [(1.0, 3.0, 3.0, None)] == [starts(window) for window in found.windows]
+    assert {360.0} == set(exposed_seconds(found, at(9)).values())
+
+
 def test_a_host_that_never_ran_a_kernel_with_a_module_has_no_exposure() -> None:
     """Nothing is known of that CVE there."""
     assert () == windows(history(check(0, facts(kernel="b"))), [item(kernels="a")], now=at(10))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.catalogue import read_patch
@@ -21,6 +21,8 @@ from tests.adapters.catalogue.module_writer import AARCH64, I386, RISCV, SHARED,
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RELEASE = "6.1.0-40-cloud-amd64"
 KERNEL_ID = "ab" * 20
+
+fuzz = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 def entry(folder: Path, file: str = "lab.ko", data: bytes | None = None, **changes: Any) -> dict[str, Any]:
@@ -132,6 +134,7 @@ def test_a_file_that_is_no_live_patch_for_us_is_refused(tmp_path: Path, data: by
     assert says in found.message
 
 
+@fuzz
 @given(cut=st.integers(min_value=0, max_value=len(module()) - 1))
 def test_a_module_cut_off_anywhere_is_refused_by_name(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     """Never an error of the ELF library."""
@@ -141,6 +144,7 @@ def test_a_module_cut_off_anywhere_is_refused_by_name(tmp_path_factory: pytest.T
         read_module(path)
 
 
+@fuzz
 @given(at=st.integers(min_value=4, max_value=len(module()) - 1), value=st.integers(min_value=0, max_value=255))
 def test_a_damaged_module_is_read_or_refused_by_name(
     tmp_path_factory: pytest.TempPathFactory, at: int, value: int
