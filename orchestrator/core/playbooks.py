@@ -182,7 +182,9 @@ class Playbook(Frozen):
     soak: Duration = Field(
         "5m", description="How long a wave must stay healthy before the next.", validate_default=True
     )
-    gates: tuple[Gate, ...] = Field((Gate(host_health={}),), description="What must hold before the next wave.")
+    gates: tuple[Gate, ...] = Field(
+        (Gate(host_health={}),), min_length=1, description="What must hold before the next wave."
+    )
     on_failure: OnFailure = Field(OnFailure.STOP, description="What happens to patched hosts when the budget is spent.")
 
     def with_patch(self, patch_id: str) -> "Playbook":
