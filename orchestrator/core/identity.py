@@ -257,14 +257,18 @@ def _settle(register: _Register, record: HostRecord, evidence: Evidence, now: da
     refusal = _refusal(record.evidence, evidence)
     if refusal is not None:
         return Settled(identity=refusal, host_id=record.id, name=record.name)
-    never_checked = record.evidence.machine_id is None and record.evidence.boot_id is None
-    if never_checked and (old := _former(register, record, evidence)) is not None:
+    if _has_no_past(record) and (old := _former(register, record, evidence)) is not None:
         return _rename(register, old, record, evidence, now)
     updated = record.model_copy(update={"evidence": _joined(record.evidence, evidence)})
     register.put(updated)
     identity, others = _relation(register, record, updated)
     changed = (updated,) if updated != record else ()
     return Settled(identity=identity, host_id=record.id, name=record.name, others=others, changed=changed)
+
+
+def _has_no_past(record: HostRecord) -> bool:
+    """Nothing was ever observed under it. A name whose machine was replaced keeps the history of the one before."""
+    return record.incarnation == 1 and record.evidence.machine_id is None and record.evidence.boot_id is None
 
 
 def _refusal(known: Evidence, seen: Evidence) -> Identity | None:

@@ -34,7 +34,7 @@ class _Reader:
         self.group, self.kind = "ungrouped", "hosts"
         self.seen: dict[tuple[str, str], Origin] = {}
         self.undeclared_vars: dict[str, Origin] = {}
-        self.undeclared_children: dict[str, Origin] = {}
+        self.undeclared_children: dict[str, list[tuple[str, Origin]]] = {}
 
     def line(self, line: str, origin: Origin) -> None:
         if (section := _SECTION.fullmatch(line)) is not None:
@@ -48,7 +48,7 @@ class _Reader:
         """A group may be named before it is declared, but declared it must be."""
         for name, origin in self.undeclared_vars.items():
             raise origin.refuse(f"[{name}:vars] is there, but no group {name}")
-        for name, origin in self.undeclared_children.items():
+        for name, [(_, origin), *_] in self.undeclared_children.items():
             raise origin.refuse(f"undefined child group {name}: there is no [{name}] section")
 
     def _open(self, group: str, kind: str, origin: Origin) -> None:
@@ -59,7 +59,9 @@ class _Reader:
         self.group, self.kind = group, kind
         if kind != "vars":
             self.undeclared_vars.pop(group, None)
-            self.undeclared_children.pop(group, None)
+            # A child counts from its declaration on, as in Ansible: that decides the order of hosts in the parent.
+            for parent, mentioned in self.undeclared_children.pop(group, []):
+                self.gathered.add_child(parent, group, mentioned)
         elif is_new:
             self.undeclared_vars[group] = origin
 
@@ -81,9 +83,9 @@ class _Reader:
             raise origin.refuse(f"expected the name of a group, got {line[:60]!r}")
         child = found["group"]
         if child not in self.gathered.groups:
-            self.undeclared_children[child] = origin
-            self.gathered.add_group(child, origin)
-        self.gathered.add_child(self.group, child, origin)
+            self.undeclared_children.setdefault(child, []).append((self.group, origin))
+        else:
+            self.gathered.add_child(self.group, child, origin)
 
     def _variable(self, line: str, origin: Origin) -> None:
         name, value = _assignment(line, origin)

@@ -149,6 +149,25 @@ def test_no_rename_when_two_gone_hosts_had_that_evidence() -> None:
     assert (Identity.FIRST, "n0") == (settled.identity, settled.host_id)
 
 
+def test_a_pinned_key_does_not_hide_a_rename() -> None:
+    """`hosts trust` knows the key of the new name before its first check."""
+    records = listing((), "old").records
+    records = saved(records, settle_evidence(records, "id0", BOARD, NOW))
+    records = listing(records, "new", at=NOW + HOUR, prefix="n").records
+    pinned = named(records, "new").model_copy(update={"evidence": Evidence(host_key="SHA256:k1")})
+    records = (named(records, "old"), pinned)
+    assert Identity.RENAMED is settle_evidence(records, "n0", BOARD, NOW + HOUR).identity
+
+
+def test_a_replaced_machine_keeps_its_names_history() -> None:
+    """A machine that moves to a name with a past becomes its new incarnation; the records do not change places."""
+    records = listing((), "a", "b").records
+    records = saved(records, settle_evidence(records, "id0", BOARD, NOW))
+    records = listing(records, "b", at=NOW + HOUR).records
+    records = (named(records, "a"), replaced(named(records, "b"), "SHA256:k1", NOW + HOUR))
+    assert "id1" == settle_evidence(records, "id1", BOARD, NOW + HOUR).host_id
+
+
 def test_a_cloned_machine_id_with_another_key_is_another_host() -> None:
     """Machines made from one image."""
     records = listing((), "a", "b").records

@@ -88,6 +88,12 @@ def test_an_ini_inventory(tmp_path: Path) -> None:
     assert inventory.names == tuple(sorted(inventory.names))
 
 
+def test_positions_count_as_in_ansible(tmp_path: Path) -> None:
+    """A child that is declared after it was mentioned comes after those that were there already."""
+    text = "[b]\nb1\n[top:children]\na\nb\n[a]\na1\n"
+    assert ("b1", "a1") == load(tmp_path, {"hosts": text}).groups["top"]
+
+
 def test_a_yaml_inventory(tmp_path: Path) -> None:
     """Nested groups and their variables."""
     inventory = load(tmp_path, {"hosts.yml": YAML.replace("[01:05:2]", "01")}, "hosts.yml")
