@@ -11,7 +11,7 @@ from orchestrator.core.catalogue import Catalogue
 from orchestrator.core.exposure_report import exposed_seconds, exposure_row
 from orchestrator.core.exposure_states import ClosedBy, ExposureState, Remedy
 from orchestrator.core.exposure_walk import Draft, Walk, follow
-from orchestrator.core.matching import Matcher, first_disclosed, fixing, worst_severity
+from orchestrator.core.matching import Matcher, first_disclosed, worst_severity
 from orchestrator.core.patches import Cve, Patch
 from orchestrator.core.sightings import Sighting
 from orchestrator.core.timeline import Era, Interval, Piece, eras, pieces
@@ -90,7 +90,7 @@ def _exposure(walk: Walk, matcher: Matcher, now: datetime) -> Exposure:
     return Exposure(
         host_id=walk.host_id,
         cve=walk.cve,
-        severity=worst_severity(walk.cve, _about(walk.cve, matcher, ended or now)),
+        severity=worst_severity(walk.cve, matcher.about(walk.cve, ended or now)),
         state=state,
         reason=told.reason if told is not None else None,
         remedy=walk.finding.remedy if walk.finding is not None else Remedy.NONE,
@@ -105,7 +105,7 @@ def _exposure(walk: Walk, matcher: Matcher, now: datetime) -> Exposure:
 
 def _window(walk: Walk, index: int, matcher: Matcher, gaps: Sequence[Interval], now: datetime) -> Window:
     draft = walk.drafts[index]
-    about = _about(walk.cve, matcher, draft.closed_at or now)
+    about = matcher.about(walk.cve, draft.closed_at or now)
     clocks = _clocks(draft, first_disclosed(walk.cve, about))
     return Window(
         host_id=walk.host_id,
@@ -143,9 +143,3 @@ def _unknown(clocks: Sequence[datetime | None], end: datetime, gaps: Sequence[In
 
 def _overlap(gap: Interval, start: datetime, end: datetime) -> float:
     return max(0.0, (min(gap.end, end) - max(gap.start, start)).total_seconds())
-
-
-def _about(cve: Cve, matcher: Matcher, at: datetime) -> Sequence[Patch]:
-    """What tells of the CVE at that instant: the items in the catalogue, or else those that once were."""
-    listed = fixing(cve, matcher.catalogue.listed(at))
-    return listed or fixing(cve, matcher.catalogue.known(at))

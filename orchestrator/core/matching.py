@@ -86,6 +86,7 @@ class Matcher:
         self.catalogue = catalogue
         self.changes = catalogue.changes()
         self._found: dict[tuple[Any, ...], Mapping[Cve, Finding]] = {}
+        self._about: dict[tuple[int, Cve], tuple[Patch, ...]] = {}
         self._listed: dict[int, frozenset[Cve]] = {}
 
     def findings(self, facts: Facts, at: datetime) -> Mapping[Cve, Finding]:
@@ -105,6 +106,14 @@ class Matcher:
         if key not in self._listed:
             self._listed[key] = frozenset(fix.cve for patch in self.catalogue.listed(at) for fix in patch.fixes)
         return self._listed[key]
+
+    def about(self, cve: Cve, at: datetime) -> tuple[Patch, ...]:
+        """The items that told of a CVE at that instant: those in the catalogue, or else those that once were."""
+        key = (epoch(self.changes, at), cve)
+        if key not in self._about:
+            listed = fixing(cve, self.catalogue.listed(at))
+            self._about[key] = listed or fixing(cve, self.catalogue.known(at))
+        return self._about[key]
 
 
 def _find_one(facts: Facts, cve: Cve, fitting: Sequence[Patch], forced: Sequence[InForce]) -> Finding:

@@ -3,23 +3,23 @@ to it in every one of them."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, groupby, pairwise
 
 from orchestrator.core.exposure_states import ClosedBy, ExposureState
 from orchestrator.core.matching import Finding, Matcher
-from orchestrator.core.model import Frozen, Moment
 from orchestrator.core.patches import Cve
 from orchestrator.core.sightings import Sighting
 
 
-class Interval(Frozen):
-    """What a CVE was to a host from ``start`` to ``end``."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interval:
+    """What a CVE was to a host from ``start`` to ``end``. Not validated: there are many of them, all made here."""
 
     state: ExposureState
-    start: Moment
-    end: Moment
+    start: datetime
+    end: datetime
 
     @property
     def seconds(self) -> float:
@@ -169,7 +169,7 @@ def merged(parts: Iterable[Interval]) -> tuple[Interval, ...]:
         if result and result[-1].start == result[-1].end and result[-1].end == part.start:
             result.pop()
         if result and result[-1].state is part.state and result[-1].end == part.start:
-            result[-1] = result[-1].model_copy(update={"end": part.end})
+            result[-1] = replace(result[-1], end=part.end)
         else:
             result.append(part)
     return tuple(result)
