@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from orchestrator.core.amounts import rounded_up
 from orchestrator.core.exposure_states import ExposureState, Remedy
 from orchestrator.core.facts import Facts, Kernel, LivePatch, PatchState, Virtualization
-from orchestrator.core.patches import Severity
+from orchestrator.core.patches import Fix, Severity
 from orchestrator.core.planning import Candidate, plan
 from orchestrator.core.plans import LeftOutReason, Plan
 from orchestrator.core.playbooks import Playbook
@@ -70,6 +70,7 @@ NEWER = CUMULATIVE.builds[0].module_build_id
         ({"refusal": "foreign_patch"}, LeftOutReason.FOREIGN_PATCH),
         ({"refusal": "livepatch_unsupported"}, LeftOutReason.UNSUPPORTED),
         ({"refusal": "signature_required"}, LeftOutReason.SIGNATURE_REQUIRED),
+        ({"refusal": "downgrade"}, LeftOutReason.SUPERSEDED),
         ({"refusal": "host_disk_full"}, LeftOutReason.REFUSED),
     ],
 )
@@ -103,6 +104,17 @@ def test_only_the_exposed_are_patched_when_asked(
     book = playbook(targets={"exposed_to": asked})
     made = plan(book, [candidate("h", exposures=exposures)], patch(), now=NOW)
     assert expected == [left.reason for left in made.left_out]
+
+
+def test_a_patch_that_replaces_all_and_fixes_more_is_not_replaced_by_the_older_one() -> None:
+    """Fixing the same, it may be: that is a rebuild and no downgrade."""
+    host = candidate("h", facts=facts(live_patches=live(NEWER)))
+    fixes = (Fix(cve="CVE-2099-0001"),)
+    more = patch(3, "LAB-0002", replaces="all", fixes=(*fixes, Fix(cve="CVE-2099-0002")))
+    same = patch(3, "LAB-0002", replaces="all", fixes=fixes)
+    made = [plan(playbook(), [host], patch(3, fixes=fixes), now=NOW, catalogue=[other]) for other in (more, same)]
+    assert [LeftOutReason.SUPERSEDED] == [left.reason for left in made[0].left_out]
+    assert ["h"] == [planned_host.name for planned_host in made[1].hosts]
 
 
 def test_the_second_name_of_one_machine_is_refused() -> None:
