@@ -4,7 +4,8 @@ import getpass
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+
+import paramiko
 
 from orchestrator.core.hosts import Host
 from orchestrator.errors import JumpFailed, Unreachable
@@ -56,7 +57,11 @@ class Destinations:
 
     def route(self, host: Host) -> Route:
         """Raises `JumpFailed` for a jump host that cannot be understood, `Unreachable` for a ProxyCommand."""
-        return self._route(host, ())
+        try:
+            return self._route(host, ())
+        except (paramiko.SSHException, ValueError, LookupError, OSError) as exc:
+            # A port that is no number, CanonicalizeHostname without domains, a Match exec that cannot be run.
+            raise Unreachable(f"{host.name}: what ssh_config says of {host.address} cannot be used: {exc!r}") from exc
 
     def jump_hosts(self, host: Host) -> tuple[Host, ...]:
         """The jump hosts themselves, nearest to us first, with the names under which their keys are pinned."""
@@ -117,8 +122,3 @@ def _jump_host(matched: re.Match[str]) -> Host:
     # OpenSSH's own notation for a port in known_hosts, so that two servers on one jump host stay two names.
     name = address if port in {None, DEFAULT_PORT} else f"[{address}]:{port}"
     return Host(name=name, address=address, port=port, user=matched["user"])
-
-
-def expanded(path: str) -> Path:
-    """``~`` made a folder."""
-    return Path(path).expanduser()

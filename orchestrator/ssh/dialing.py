@@ -5,12 +5,13 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import paramiko
 
 from orchestrator.errors import (
     BannerTimedOut,
+    HostCertificateUnsupported,
     HostKeyChanged,
     HostKeyUnknown,
     InvalidInput,
@@ -41,6 +42,15 @@ class Pins(Protocol):
 
     def pinned(self, name: str) -> tuple[PresentedKey, ...]:
         """The keys pinned for that name."""
+        ...
+
+
+@runtime_checkable
+class KnowsAuthorities(Protocol):
+    """Pins that can also tell of certificate authorities."""
+
+    def has_only_authority(self, name: str) -> bool:
+        """Does nothing but a certificate authority stand for that name?"""
         ...
 
 
@@ -79,8 +89,11 @@ class Dialer:
         return self._dialed(hop, through, pinned, lambda wire: self._enter(wire, hop, pinned))
 
     def ask_key(self, hop: Hop, through: Through | None) -> PresentedKey:
-        """The key that the server presents; nothing is trusted and nobody logs in. Raises `Unreachable`."""
-        wire = self._dialed(hop, through, (), lambda _: None)
+        """The key that the server presents; nothing is trusted and nobody logs in. Raises `Unreachable`.
+
+        Of several keys that it has, the pinned one: so that another type is not taken for a change.
+        """
+        wire = self._dialed(hop, through, self._pinned(hop), lambda _: None)
         try:
             return _presented(wire)
         finally:
@@ -148,8 +161,14 @@ class Dialer:
             raise HostKeyUnknown(f"{hop.name}: the pinned host keys cannot be read: {exc}") from exc
 
     def _enter(self, wire: Wire, hop: Hop, pinned: tuple[PresentedKey, ...]) -> None:
-        _check_key(_presented(wire), hop, pinned)
-        wire.auth_timeout = self._timeouts.login
+        presented = _presented(wire)
+        if not pinned and isinstance(self._pins, KnowsAuthorities) and self._pins.has_only_authority(hop.name):
+            raise HostCertificateUnsupported(
+                f"{hop.name}: only a certificate authority is pinned for it, and host certificates are not verified; "
+                f"pin its own key ({presented.type} {presented.fingerprint}): patchwave hosts trust {hop.name}"
+            )
+        _check_key(presented, hop, pinned)
+        wire.allow_for_login(self._timeouts.login)
         log_in(wire, hop, self._keys)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.core.hosts import Host
-from orchestrator.errors import HostCertificateUnsupported, InvalidInput, NotAvailable
+from orchestrator.errors import InvalidInput, NotAvailable
 from orchestrator.ports.ssh import PresentedKey
 from orchestrator.ssh.connections import Connections
 from orchestrator.ssh.destinations import Destinations, ResolveHost
@@ -60,18 +60,16 @@ class HomeHostKeys:
     def pinned(self, name: str) -> tuple[PresentedKey, ...]:
         """The keys pinned for that name; lines that name it go before patterns that match it.
 
-        Raises `InvalidInput` naming file and line, `HostCertificateUnsupported` when only a certificate authority
-        stands for it, `NotAvailable` when the file cannot be read.
+        Raises `InvalidInput` naming file and line, `NotAvailable` when the file cannot be read.
         """
         entries = self._entries(name)
         revoked = {entry.key for entry in entries if entry.marker == REVOKED}
         keys = [entry.key for entry in entries if entry.marker is None and entry.key not in revoked]
-        if not keys and any(entry.marker == CERT_AUTHORITY for entry in entries):
-            raise HostCertificateUnsupported(
-                f"{name}: {self._path} trusts it through a certificate authority only, and host certificates are not "
-                f"verified; pin the host's own key: patchwave hosts trust {name}"
-            )
         return tuple(dict.fromkeys(keys))
+
+    def has_only_authority(self, name: str) -> bool:
+        """Does nothing but a certificate authority stand for that name?"""
+        return not self.pinned(name) and any(entry.marker == CERT_AUTHORITY for entry in self._entries(name))
 
     def present(self, host: Host) -> PresentedKey:
         """The key that the host presents, asked through its jump hosts, which must be trusted. Raises `Unreachable`."""

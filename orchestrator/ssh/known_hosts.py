@@ -36,7 +36,7 @@ class Entry:
         """Is the host named here, or matched by a pattern that is not taken back by a ``!pattern``?"""
         if any(written.startswith("!") and _matches(written[1:], name) for written in self.names):
             return False
-        return any(_is(written, name) or _matches(written, name) for written in self.names)
+        return any(_matches(written, name) for written in self.names)
 
 
 def fingerprint_of(blob: bytes) -> str:
@@ -112,7 +112,7 @@ def _is(written: str, name: str) -> bool:
 
 
 def _matches(pattern: str, name: str) -> bool:
-    return ("*" in pattern or "?" in pattern) and bool(_pattern(pattern).fullmatch(name))
+    return _is(pattern, name) or (("*" in pattern or "?" in pattern) and bool(_pattern(pattern).fullmatch(name)))
 
 
 @lru_cache(maxsize=1024)

@@ -86,6 +86,7 @@ class Wire(paramiko.Transport):
 
     def __init__(self, sock: Any, *, pinned_types: tuple[str, ...] = ()) -> None:
         self._pinned_types = _algorithms_of(pinned_types)
+        self._login_ends = 0.0
         super().__init__(sock, default_window_size=WINDOW, packetizer_class=_Packets)
 
     @property
@@ -98,6 +99,20 @@ class Wire(paramiko.Transport):
         """The handshake is over: sleep long between packets, keep the path alive."""
         self.sock.settimeout(WAKE_UP)
         self.set_keepalive(keepalive)
+
+    def allow_for_login(self, seconds: float) -> None:
+        """All attempts to log in together get that long."""
+        self._login_ends = time.monotonic() + seconds
+
+    def auth_publickey(self, username: str, key: paramiko.PKey, event: threading.Event | None = None) -> list[str]:
+        self.auth_timeout = max(0.0, self._login_ends - time.monotonic())
+        return super().auth_publickey(username, key, event)
+
+    def auth_password(
+        self, username: str, password: str, event: threading.Event | None = None, fallback: bool = True
+    ) -> list[str]:
+        self.auth_timeout = max(0.0, self._login_ends - time.monotonic())
+        return super().auth_password(username, password, event, fallback)
 
     def send(self, message: Message) -> None:
         """Send a message of our own making, waiting while keys are exchanged."""

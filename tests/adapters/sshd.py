@@ -130,6 +130,10 @@ class Sshd:
             self._remove(user)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def logins(self) -> int:
+        """How many logins succeeded so far."""
+        return self.log.count("Accepted publickey for") + self.log.count("Accepted password for")
+
     def sessions(self) -> list[int]:
         """Process ids of the server's children and their children, connections first."""
         return descendants(self.pid)
@@ -204,11 +208,11 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def kill(pids: Iterable[int]) -> None:
-    """End processes, by id, at once."""
+def kill(pids: Iterable[int], number: signal.Signals = signal.SIGKILL) -> None:
+    """Send a signal to processes, by id; those that ended already are left out."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
 
 
 def _parent(pid: int) -> int | None:
