@@ -166,16 +166,16 @@ def _unread(facts: Facts) -> str | None:
 def _is_needed(name: str) -> bool:
     if name in _NEEDED:
         return True
-    head, _, rest = name.partition(".")
-    return head == "live_patches" and rest.rpartition(".")[2] in _NEEDED_OF_PATCH
+    parts = name.split(".")
+    return len(parts) > 2 and parts[0] == "live_patches" and parts[-1] in _NEEDED_OF_PATCH
 
 
 def _unsure(facts: Facts, fitting: Sequence[Patch]) -> str | None:
     """A live patch that may be one of those that fix it, or None."""
     ours = {build.module_build_id for patch in fitting for build in patch.builds}
     for live in facts.live_patches:
-        if live.build_id is None and live.state is PatchState.APPLIED:
-            return f"the live patch {live.name} is applied, but its build id could not be read: it may be any"
+        if live.build_id is None and live.state in {PatchState.APPLIED, PatchState.FAILED}:
+            return f"the live patch {live.name} is {live.state}, but its build id could not be read: it may be any"
         # sysfs has no word for "failed": there it means that the state could not be told.
         if live.build_id in ours and live.state is PatchState.FAILED:
             return f"the state of the live patch {live.name} cannot be told"
