@@ -85,7 +85,8 @@ class _Conversation:
             self._listen()
             if self._is_over():
                 return self._completed()
-            self._awake.sleep(self._left())
+            # The exit status may come after the end of output, and wakes nobody.
+            self._awake.sleep(min(self._left(), 0.2) if self._channel.eof_received else self._left())
 
     def timed_out(self) -> CommandTimedOut:
         return CommandTimedOut(

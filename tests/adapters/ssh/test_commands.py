@@ -24,6 +24,8 @@ from tests.adapters.ssh.conftest import host_of, pinned, shell
 from tests.adapters.sshd import Sshd, kill
 from tests.needs import find
 
+pytestmark = pytest.mark.sshd
+
 ROOT = ("sh", "-c", 'exec sudo -S -p "$0" -- sh -c "id -u"')
 PROMPT = "prompt-4f1c"
 

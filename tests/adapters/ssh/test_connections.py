@@ -3,10 +3,14 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from orchestrator.core.hosts import Host
 from orchestrator.ssh import HomeHostKeys, SshTransport
 from tests.adapters.ssh.conftest import host_of, pinned, shell
 from tests.adapters.sshd import Sshd, User, kill
+
+pytestmark = pytest.mark.sshd
 
 
 def test_one_connection_serves_all_commands(sshd: Sshd, transport: SshTransport, host: Host) -> None:

@@ -31,6 +31,8 @@ from orchestrator.ssh.known_hosts import key_of
 from tests.adapters.ssh.conftest import host_of, pinned, shell
 from tests.adapters.sshd import Sshd, User, make_key
 
+pytestmark = pytest.mark.sshd
+
 
 @pytest.fixture
 def blackhole() -> Iterator[int]:

@@ -16,6 +16,8 @@ from tests.adapters.ssh.conftest import host_of
 from tests.adapters.sshd import Sshd, User
 from tests.fakes.ssh import FakeHostKeys
 
+pytestmark = pytest.mark.sshd
+
 ED25519 = key_of("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIEDcIp2Jf5pUJdWSZUHvXNmNVaSWGqMQyB3VYrRsIpM4")
 OTHER = key_of("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 

@@ -13,6 +13,8 @@ from orchestrator.ssh.known_hosts import key_of
 from tests.adapters.ssh.conftest import host_of, pinned, shell
 from tests.adapters.sshd import Sshd, User, kill
 
+pytestmark = pytest.mark.sshd
+
 
 @pytest.fixture(scope="module")
 def bastion() -> Iterator[Sshd]:

@@ -14,6 +14,8 @@ from orchestrator.ssh.ssh_config import SshConfig
 from tests.adapters.ssh.conftest import host_of, pinned, shell
 from tests.adapters.sshd import Sshd, User, kill, make_key
 
+pytestmark = pytest.mark.sshd
+
 
 @pytest.fixture
 def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
