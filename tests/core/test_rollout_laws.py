@@ -29,6 +29,7 @@ from orchestrator.core.rollout_events import (
     Abort,
     Event,
     HostBusy,
+    HostFinished,
     HostVerifying,
     Pause,
     Resume,
@@ -151,7 +152,7 @@ def watched(world: World, event: Event) -> None:
 
 def disturb(world: World, data: st.DataObject) -> None:
     """Something from outside: an order, a busy host, a kill, time, or simply the next step."""
-    kind = data.draw(st.sampled_from(["order", "skip", "busy", "verifying", "crash", "late", "tick"]))
+    kind = data.draw(st.sampled_from(["order", "skip", "busy", "verifying", "stale", "crash", "late", "tick"]))
     hosts = sorted(world.state.hosts)
     if kind == "order":
         watched(world, data.draw(st.sampled_from(ORDERS)))
@@ -162,6 +163,11 @@ def disturb(world: World, data: st.DataObject) -> None:
     elif kind == "verifying" and world.running:
         effect = world.running[data.draw(st.sampled_from(sorted(world.running)))]
         watched(world, HostVerifying(host_id=effect.host_id, key=effect.key))
+    elif kind == "stale" and hosts:
+        before, host_id = world.state.hosts, data.draw(st.sampled_from(hosts))
+        watched(world, HostFinished(host_id=host_id, key=f"{host_id}:apply:99", code=data.draw(outcomes)))
+        assert world.state.hosts[host_id].attempts in (before[host_id].attempts, before[host_id].attempts + 1)
+        assert not (before[host_id].in_flight and not world.state.hosts[host_id].in_flight)
     elif kind in ("skip", "busy") and hosts:
         host_id = data.draw(st.sampled_from(hosts))
         watched(world, Skip(host_id=host_id) if kind == "skip" else HostBusy(host_id=host_id))
@@ -189,6 +195,9 @@ def test_whatever_happens_no_rule_is_broken_and_it_ends(plan: Any, data: st.Data
     """Random faults, orders, kills and delays: budgets, wave order, canaries, limits and the tables hold at every step;
     it ends with every host in one final state; the journal replays to the same."""
     world = World(plan, lambda _host, _action: data.draw(outcomes), lambda _host: data.draw(verdicts))
+    canaries = [host.host_id for host in plan.hosts if host.is_canary]
+    for host_id in data.draw(st.lists(st.sampled_from(canaries), max_size=2)) if canaries else []:
+        watched(world, Skip(host_id=host_id))
     for _ in range(data.draw(st.integers(0, 40))):
         if data.draw(st.integers(0, 3)) == 0:
             disturb(world, data)
