@@ -321,6 +321,7 @@ apply() {
 name_persisted() {
     persisted=$root/lib/modules/$release/updates/patchwave/$name.ko
     persisted_list=$root/etc/modules-load.d/patchwave-$name.conf
+    persisted_rule=$root/etc/modprobe.d/patchwave-$name.conf
 }
 
 # install FILE TO: complete and on disk before it gets its name.
@@ -334,18 +335,33 @@ run_depmod() {
     (umask 022 && call depmod "$1" </dev/null)
 }
 
+# A later kernel package may bring another build under the same release: the rule asks for this very build before it
+# lets the module in (modprobe.d(5), which knows no backslashes). The byte order of the note's type is the machine's.
+rule_text() {
+    printf '# Installed by patchwave: %s goes into the kernel %s with this build id alone.\n' "$name" "$release"
+    printf 'install %s PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH; ' "$name"
+    printf 'od -An -v -tx1 /sys/kernel/notes | tr -cd 0-9a-f | '
+    printf "grep -qE '0(3000000|0000003)474e5500%s' && " "$kernel_build"
+    printf 'modprobe --ignore-install %s\n' "$name"
+}
+
+list_text() {
+    printf '# Installed by patchwave: the live patch %s, for the kernel %s.\n%s\n' "$name" "$release" "$name"
+}
+
+# The list that the boot reads comes last: until then nothing of it is in effect.
 put_persisted() {
     umask 022
     install "$folder/module.ko" "$persisted" || return
     hash=$(sha256sum <"$persisted") && [ "${hash%% *}" = "$sha256" ] || return
+    rule_text >"$folder/rule" && install "$folder/rule" "$persisted_rule" || return
     run_depmod "$release" || return
-    printf '# Installed by patchwave: the live patch %s, for the kernel %s.\n%s\n' "$name" "$release" "$name" \
-        >"$folder/load.conf" && install "$folder/load.conf" "$persisted_list"
+    list_text >"$folder/list" && install "$folder/list" "$persisted_list"
 }
 
 remove_persisted() {
     name_persisted
-    rm -f "$persisted_list" "$persisted_list.patchwave-new"
+    rm -f "$persisted_list" "$persisted_list.patchwave-new" "$persisted_rule" "$persisted_rule.patchwave-new"
     for file in "$root"/lib/modules/*/updates/patchwave/"$name".ko; do
         [ -f "$file" ] || continue
         rm -f "$file" "$file.patchwave-new"
@@ -413,7 +429,7 @@ claim_attempt() {
 }
 
 finish() {
-    rm -f "$folder/module.ko" "$folder/load.conf"
+    rm -f "$folder/module.ko" "$folder/rule" "$folder/list"
     sync
     put "$folder/rc" "$1"
     free_lock

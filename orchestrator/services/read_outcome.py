@@ -57,7 +57,7 @@ def read_verified(
     return Finding(
         code=code,
         error_code=_error(code, answer, verdict),
-        detail="; ".join(part for part in (describe(verdict, after, build), _blockers(output)) if part),
+        detail="; ".join(part for part in (describe(verdict, after, build).rstrip("."), _blockers(output)) if part),
         output=output,
     )
 

@@ -15,6 +15,7 @@ from orchestrator.core.facts import PatchState
 from orchestrator.ports.ssh import Command
 from tests.backends.local_host import (
     BUILD,
+    KERNEL_BUILD,
     SHELLS,
     LocalHost,
     eventually,
@@ -22,6 +23,7 @@ from tests.backends.local_host import (
     make_build,
     make_work,
     module_bytes,
+    note,
 )
 from tests.needs import require
 
@@ -415,6 +417,7 @@ def test_persist_installs_for_the_next_boot_and_revert_removes_it(local: LocalHo
     """The module, the list for the boot, depmod; again changes nothing; a revert takes all of it away."""
     module = local.root / f"lib/modules/{BUILD.kernel}/updates/patchwave/lab_0001.ko"
     listed = local.root / "etc/modules-load.d/patchwave-lab_0001.conf"
+    rule = local.root / "etc/modprobe.d/patchwave-lab_0001.conf"
     local.load("lab_0001", BUILD.module_build_id)
 
     codes = [finished(local, make_work(Action.PERSIST, name), name).code for name in ("P1", "P2")]
@@ -422,10 +425,27 @@ def test_persist_installs_for_the_next_boot_and_revert_removes_it(local: LocalHo
     assert [GuardExit.DONE, GuardExit.DONE] == codes
     assert module_bytes("lab_0001", BUILD.module_build_id) == module.read_bytes()
     assert "lab_0001" == listed.read_text().splitlines()[-1]
-    assert (0o644, 0o644) == (module.stat().st_mode & 0o777, listed.stat().st_mode & 0o777)
+    assert {0o644} == {file.stat().st_mode & 0o777 for file in (module, listed, rule)}
     assert [BUILD.kernel] * 2 == local.read("calls/depmod").split()
     assert GuardExit.DONE == finished(local, make_work(Action.REVERT, "V1"), "V1").code
-    assert (False, False) == (module.exists(), listed.exists())
+    assert [False] * 3 == [file.exists() for file in (module, listed, rule)]
+
+
+@pytest.mark.parametrize(("found", "loads"), [(KERNEL_BUILD, True), ("cd" * 20, False)])
+def test_a_persisted_patch_only_goes_into_its_own_build(dash: LocalHost, found: str, loads: bool) -> None:
+    """The rule for modprobe asks the running kernel: a release name may be used for a second build."""
+    dash.load("lab_0001", BUILD.module_build_id)
+    finished(dash, make_work(Action.PERSIST))
+    rule = dash.read("etc/modprobe.d/patchwave-lab_0001.conf").splitlines()[-1]
+    (dash.root / "notes").write_bytes(note(found))
+    command = rule.removeprefix("install lab_0001 ").replace("/sys/kernel/notes", str(dash.root / "notes"))
+    assert "\\" not in rule
+
+    done = subprocess.run(
+        ["sh", "-c", command.replace("modprobe", "echo")], capture_output=True, text=True, check=False
+    )
+
+    assert ("--ignore-install lab_0001\n" if loads else "") == done.stdout
 
 
 def test_a_patch_out_of_force_is_not_persisted(local: LocalHost) -> None:
