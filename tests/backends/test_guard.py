@@ -1,5 +1,6 @@
 """The guard's answers, whole and cut; and becoming root with the stand-in of sudo."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,12 @@ def test_become_switched_off_needs_root(local: LocalHost) -> None:
     """sudo is not even tried."""
     with pytest.raises(NeedsRoot):
         start(local, Become(enabled=False))
+
+
+def test_the_reference_has_every_exit_code() -> None:
+    """docs/reference/backend-klp.md: code, name, and the error of those that mean "nothing changed"."""
+    page = (Path(__file__).parents[2] / "docs/reference/backend-klp.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| (?:`(\w+)`|outcome `lost`|) ?\|", page, re.MULTILINE)
+
+    expected = [(code, REFUSALS[code].code if code in REFUSALS else "") for code in GuardExit]
+    assert [(str(code.value), code.name.lower(), error) for code, error in expected] == rows
