@@ -1,6 +1,7 @@
 """``patchwave serve``: periodic checks, metrics, health and the API."""
 
 import ipaddress
+import socket
 from datetime import timedelta
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from orchestrator.api.app import create_api
 from orchestrator.bootstrap import App
 from orchestrator.cli.context import app_of
 from orchestrator.cli.output import say
-from orchestrator.errors import Conflict, NotAllowed
+from orchestrator.errors import Conflict, NotAllowed, NotAvailable
 from orchestrator.metrics import Metrics
 from orchestrator.worker import Every, Worker
 
@@ -37,15 +38,27 @@ def serve(
     metrics = Metrics(store=app.store, clock=app.clock, per_host=app.settings.metrics_per_host)
     api = create_api(reader=app.reader, rollouts=app.read_rollouts, metrics=metrics, ready=app.database_problems)
     worker = Worker(jobs=_jobs(app, metrics), clock=app.clock)
-    server = uvicorn.Server(
-        uvicorn.Config(api, host=host, port=port, log_level="warning", access_log=False, server_header=False)
-    )
-    worker.start()
-    say(f"serving on http://{'[' + host + ']' if ':' in host else host}:{port}; stop with Ctrl-C")
+    server = uvicorn.Server(uvicorn.Config(api, log_level="warning", access_log=False, server_header=False))
+    with _listening(host, port) as listener:
+        worker.start()
+        say(f"serving on {_url(listener)}; stop with Ctrl-C")
+        try:
+            server.run(sockets=[listener])
+        finally:
+            worker.stop()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        server.run()
-    finally:
-        worker.stop()
+        return socket.create_server((host, port), family=family)
+    except OSError as exc:
+        raise NotAvailable(f"cannot listen on {host} port {port}: {exc.strerror}; choose another with --port") from exc
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _jobs(app: App, metrics: Metrics) -> tuple[Every, ...]:

@@ -187,8 +187,13 @@ class Facts(Frozen):
     volatile: Volatile = Volatile()
 
     def content_hash(self) -> str:
-        """SHA-256 (hex) over everything but `volatile` and the package items (their fingerprint stands for them)."""
-        stable = self.model_dump_json(exclude={"volatile": True, "packages": {"items"}})
+        """SHA-256 (hex) over what tells one state of the host from another.
+
+        Outside it are `volatile`, the package items (their fingerprint stands for them), and who blocks a transition:
+        the tasks and their stacks differ from look to look.
+        """
+        blocking = {"__all__": {"blocking", "blocking_count"}}
+        stable = self.model_dump_json(exclude={"volatile": True, "packages": {"items"}, "live_patches": blocking})
         return hashlib.sha256(stable.encode()).hexdigest()
 
     def patch_with_build(self, build_id: str) -> LivePatch | None:

@@ -70,7 +70,9 @@ class CatalogueStore(Protocol):
         ...
 
     def add(self, patch: Patch) -> None:
-        """Add an item. Raises `Conflict` when the id is taken by different content; the same again changes nothing."""
+        """Add an item. The same again changes nothing, and a removed one comes back with its new ``added_at``.
+
+        Raises `Conflict` when the id is taken by different content."""
         ...
 
     def remove(self, patch_id: str, at: Moment) -> None:

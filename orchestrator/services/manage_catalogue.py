@@ -29,7 +29,9 @@ class ManageCatalogue:
         known = {one.id: one for one in self.store.catalogue.all()}
         if (old := known.get(patch.id)) is not None:
             patch = patch.model_copy(update={"added_at": old.added_at})
-        check_replacement(patch, known.values())
+        if patch.replaces != "all":
+            # Whose place "all" takes depends on what is in force on each host: that is checked there.
+            check_replacement(patch, known.values())
         self.keep_files(patch, files)
         self.store.catalogue.add(patch)
         self.update_exposures.everywhere()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from orchestrator.core.exposure import exposure_row
+from orchestrator.core.exposure_report import exposure_row, is_over
 from orchestrator.core.exposure_states import ExposureState
 from orchestrator.core.host_view import host_view
 from orchestrator.core.identity import HostRecord
@@ -51,9 +51,15 @@ class ReadFleet:
         return min(found, key=lambda record: record.retired_at is not None)
 
     def exposures(self) -> tuple[Exposure, ...]:
-        """All current exposures; what nobody looked at in time is unknown."""
+        """All current exposures of hosts that are not retired; what nobody looked at in time is unknown."""
         latest, now = self.store.sightings.latest(), self.clock.now()
-        return tuple(as_of(exposure, latest.get(exposure.host_id), now) for exposure in self.store.exposures.all())
+        retired = {record.id for record in self.store.hosts.all() if record.retired_at is not None}
+        current = (
+            exposure
+            for exposure in self.store.exposures.all()
+            if exposure.host_id not in retired and not is_over(exposure)
+        )
+        return tuple(as_of(exposure, latest.get(exposure.host_id), now) for exposure in current)
 
     def exposure_rows(self) -> list[Json]:
         """The rows of ``exposure list --json``, by host name and CVE."""

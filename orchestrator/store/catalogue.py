@@ -35,7 +35,7 @@ class SqlCatalogue:
         )
 
     def add(self, patch: Patch) -> None:
-        """Add an item, or put the very same one back in force, with the date on which it first reached us."""
+        """Add an item; a removed one comes back as if it reached us now, because windows ended when it went."""
         row = {"id": patch.id, "document": as_json(patch), "added_at": patch.added_at, "removed_at": None}
         of_this = PATCHES.c.id == patch.id
         with self._database.write() as connection:
@@ -45,9 +45,7 @@ class SqlCatalogue:
                 raise Conflict(
                     f"the catalogue knows {patch.id} with other content: give the new patch an id of its own"
                 )
-            connection.execute(
-                update(PATCHES).where(of_this, PATCHES.c.removed_at.is_not(None)).values(removed_at=None)
-            )
+            connection.execute(update(PATCHES).where(of_this, PATCHES.c.removed_at.is_not(None)).values(row))
 
     def remove(self, patch_id: str, at: Moment) -> None:
         """Take an item out of force; it stays known."""

@@ -143,7 +143,7 @@ class ClosureRow(Row, table=True):
     """
 
     __tablename__ = "closure"
-    __table_args__ = (UniqueConstraint("host_id", "cve", "detected_at"),)
+    __table_args__ = (UniqueConstraint("host_id", "cve", "detected_at", "closed_at"),)
 
     id: int | None = Field(default=None, primary_key=True)
     host_id: str = Field(sa_type=Text, sa_column_args=(ForeignKey("host.id"),))

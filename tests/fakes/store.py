@@ -110,7 +110,8 @@ class FakeCatalogue:
         stored = self._patches.setdefault(patch.id, patch)
         if stored.model_copy(update={"added_at": patch.added_at}) != patch:
             raise Conflict(f"the catalogue knows {patch.id} with other content: give the new patch an id of its own")
-        self._removed.pop(patch.id, None)
+        if self._removed.pop(patch.id, None) is not None:
+            self._patches[patch.id] = patch
 
     def remove(self, patch_id: str, at: datetime) -> None:
         if patch_id not in self._patches or patch_id in self._removed:
@@ -124,7 +125,7 @@ class FakeExposures:
     def __init__(self, hosts: FakeHosts) -> None:
         self._hosts = hosts
         self._exposures: dict[str, tuple[Exposure, ...]] = {}
-        self._closures: dict[tuple[str, str, datetime], Window] = {}
+        self._closures: dict[tuple[str, str, datetime, datetime], Window] = {}
 
     def replace(self, host_id: str, exposures: Sequence[Exposure]) -> None:
         self.replace_many({host_id: exposures})
@@ -134,7 +135,8 @@ class FakeExposures:
         self._exposures |= {host: tuple(found) for host, found in exposures.items()}
         for window in (window for found in exposures.values() for one in found for window in one.windows):
             if window.closed_at is not None:
-                self._closures.setdefault((window.host_id, window.cve, window.detected_at), window)
+                key = (window.host_id, window.cve, window.detected_at, window.closed_at)
+                self._closures.setdefault(key, window)
 
     def all(self) -> tuple[Exposure, ...]:
         everything = itertools.chain.from_iterable(self._exposures.values())

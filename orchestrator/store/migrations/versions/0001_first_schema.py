@@ -162,7 +162,9 @@ def _catalogue_and_exposures() -> None:
         sa.Column("unknown", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["host_id"], ["host.id"], name=op.f("fk_closure_host_id_host")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_closure")),
-        sa.UniqueConstraint("host_id", "cve", "detected_at", name=op.f("uq_closure_host_id_cve_detected_at")),
+        sa.UniqueConstraint(
+            "host_id", "cve", "detected_at", "closed_at", name=op.f("uq_closure_host_id_cve_detected_at_closed_at")
+        ),
     )
     op.create_index(op.f("ix_closure_closed_at"), "closure", ["closed_at"], unique=False)
 
