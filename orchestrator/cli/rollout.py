@@ -2,6 +2,8 @@
 
 import getpass
 from collections.abc import Callable
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,6 +66,10 @@ def _print_plan(made: Plan) -> None:
         left = ((one.name, one.reason, one.reason.meaning, one.detail) for one in made.left_out)
         out.print()
         print_table(("LEFT OUT", "REASON", "MEANING", "DETAIL"), left, empty="")
+    if made.rollback_reopens:
+        cves = sorted({cve for _, cve in made.rollback_reopens})
+        hosts = len({name for name, _ in made.rollback_reopens})
+        out.print(f"\nA rollback would expose {hosts} hosts again to {safe(', '.join(cves))}.")
     out.print()
     settings = ((one.field, one.value, "default" if one.is_default else "playbook") for one in made.settings)
     print_table(("SETTING", "VALUE", "FROM"), settings, empty="")
@@ -200,8 +206,9 @@ def rollback(context: typer.Context, rollout: RolloutId, yes: Yes = False, as_js
     app.require_write()
     rollout_id = _find(app, rollout)
     reopening = app.read_rollouts.reopening(rollout_id)
-    for name, cves in reopening.items():
-        err.print(f"{safe(name)}: [red]will be exposed again[/] to {safe(', '.join(cves))}")
+    for name, windows in groupby(reopening, key=itemgetter(0)):
+        cves = ", ".join(cve for _, cve in windows)
+        err.print(f"{safe(name)}: [red]will be exposed again[/] to {safe(cves)}")
     if not reopening:
         say("no exposure window would reopen")
     if not confirmed("Roll back?", yes):

@@ -86,7 +86,8 @@ class SpelledOut(Frozen):
 
 
 class Plan(Frozen):
-    """The whole plan. ``settings`` spells every default out; ``warnings`` are lines for the person who starts it."""
+    """The whole plan. ``rollback_reopens``: (host name, CVE) that a rollback would
+    expose again. ``settings`` spells every default out; ``warnings`` are lines for the person who starts it."""
 
     playbook: Playbook
     patch_id: PatchId
@@ -95,5 +96,6 @@ class Plan(Frozen):
     waves: tuple[PlannedWave, ...]
     left_out: tuple[LeftOut, ...]
     budget_total: int
+    rollback_reopens: tuple[tuple[str, str], ...] = ()
     settings: tuple[SpelledOut, ...] = ()
     warnings: tuple[str, ...] = Field(default=())

@@ -2,14 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator.core.facts import Facts, PatchState
 from orchestrator.core.patches import Patch
-
-
-def in_force(facts: Facts, catalogue: Sequence[Patch]) -> tuple[Patch, ...]:
-    """The catalogue's patches that are applied on the host, recognised by their modules' build ids."""
-    applied = {live.build_id for live in facts.live_patches if live.state is PatchState.APPLIED and live.build_id}
-    return tuple(patch for patch in catalogue if any(build.module_build_id in applied for build in patch.builds))
 
 
 def reopening(in_force_on: Mapping[str, Sequence[Patch]], patch: Patch) -> tuple[tuple[str, str], ...]:

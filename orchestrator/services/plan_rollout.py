@@ -6,6 +6,7 @@ from datetime import datetime
 
 from orchestrator.backends.registry import backend
 from orchestrator.core.attempts import Action
+from orchestrator.core.catalogue import in_force, replaced_by
 from orchestrator.core.facts import Facts
 from orchestrator.core.fleet import Fleet, Member
 from orchestrator.core.patches import Patch
@@ -13,6 +14,7 @@ from orchestrator.core.patterns import parse_pattern
 from orchestrator.core.planning import Candidate, plan
 from orchestrator.core.plans import Plan
 from orchestrator.core.playbooks import Playbook
+from orchestrator.core.reopening import reopening
 from orchestrator.core.sightings import CheckRecord, Sighting
 from orchestrator.core.windows import Exposure
 from orchestrator.errors import PatchRefused, PlaybookInvalid
@@ -39,7 +41,8 @@ class PlanRollout:
         targets = _targets(fleet, playbook.targets.hosts, limit)
         known = self._known(patch, [member.record.id for member in targets])
         candidates = [known.candidate(member) for member in targets]
-        return plan(playbook, candidates, patch, now=known.now, catalogue=patches)
+        made = plan(playbook, candidates, patch, now=known.now, catalogue=patches)
+        return made.model_copy(update={"rollback_reopens": known.reopening(made)})
 
     def _known(self, patch: Patch, ids: Sequence[str]) -> "_Known":
         exposures: dict[str, list[Exposure]] = {}
@@ -65,6 +68,15 @@ class _Known:
     latest: Mapping[str, Sighting]
     exposures: Mapping[str, Sequence[Exposure]]
     ours: Mapping[str, Patch]
+
+    def reopening(self, made: Plan) -> tuple[tuple[str, str], ...]:
+        """What a rollback of the planned rollout would expose again: what the patch replaced does not come back."""
+        planned: dict[str, list[Patch]] = {}
+        for host in made.hosts:
+            forced = [one.patch for one in in_force(self.latest[host.host_id].facts, tuple(self.ours.values()))]
+            gone = {old.id for old in replaced_by(self.patch, forced)}
+            planned[host.name] = [self.patch, *(old for old in forced if old.id not in gone)]
+        return reopening(planned, self.patch)
 
     def candidate(self, member: Member) -> Candidate:
         """One listed host as planning sees it."""

@@ -1,11 +1,12 @@
 """Read rollouts, without touching any host: as JSON, as they go on, and what a rollback would reopen."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.core.catalogue import in_force
 from orchestrator.core.plans import Plan
+from orchestrator.core.reopening import reopening
 from orchestrator.core.rollout import rollout_view
 from orchestrator.core.rollout_state import RolloutState
 from orchestrator.ports.runtime import Clock
@@ -53,21 +54,16 @@ class ReadRollouts:
                 return state
             self.clock.sleep(FOLLOW_SECONDS)
 
-    def reopening(self, rollout_id: str) -> Mapping[str, tuple[str, ...]]:
-        """By host name, the CVEs that only this rollout's patch covers there: they reopen if it is taken out."""
+    def reopening(self, rollout_id: str) -> tuple[tuple[str, str], ...]:
+        """(host name, CVE) that only this rollout's patch covers: those windows reopen if it is taken out."""
         row = self.store.rollouts.load(rollout_id)
         plan, state = Plan.model_validate(row.plan), _state(row)
+        patches = self.store.catalogue.history().patches
+        patch = next(patch for patch in patches if patch.id == plan.patch_id)
         carriers = [host for host in plan.hosts if state.hosts[host.host_id].may_carry]
         latest = self.store.sightings.latest([host.host_id for host in carriers])
-        patches = self.store.catalogue.history().patches
-        found: dict[str, tuple[str, ...]] = {}
-        for host in carriers:
-            forced = in_force(latest[host.host_id].facts, patches) if host.host_id in latest else ()
-            ours = {fix.cve for one in forced if one.patch.id == plan.patch_id for fix in one.patch.fixes}
-            others = {fix.cve for one in forced if one.patch.id != plan.patch_id for fix in one.patch.fixes}
-            if ours - others:
-                found[host.name] = tuple(sorted(ours - others))
-        return found
+        seen = [(host.name, latest[host.host_id].facts) for host in carriers if host.host_id in latest]
+        return reopening({name: [one.patch for one in in_force(facts, patches)] for name, facts in seen}, patch)
 
 
 def _state(row: RolloutRow) -> RolloutState:

@@ -1,8 +1,7 @@
 """`core.reopening`: what taking a patch out would expose again."""
 
-from orchestrator.core.facts import Facts, LivePatch, PatchState
 from orchestrator.core.patches import Fix, Patch
-from orchestrator.core.reopening import in_force, reopening
+from orchestrator.core.reopening import reopening
 from tests.core.rollout_world import patch
 
 
@@ -23,16 +22,3 @@ def test_only_what_nothing_else_in_force_fixes_reopens() -> None:
 def test_nothing_reopens_where_the_patch_is_not_in_force() -> None:
     """Nor where nothing is known to be."""
     assert () == reopening({"a": [], "b": [ONE]}, TWO)
-
-
-def test_in_force_is_what_is_applied_by_build_id() -> None:
-    """A transition, another module of the same name, and one without a readable build id are not."""
-    one, two = ONE.builds[0].module_build_id, TWO.builds[0].module_build_id
-    facts = Facts(
-        live_patches=(
-            LivePatch(tool="klp", name="lab", build_id=one, state=PatchState.APPLIED),
-            LivePatch(tool="klp", name="lab", build_id=two, state=PatchState.TRANSITIONING),
-            LivePatch(tool="klp", name="lab", build_id=None, state=PatchState.APPLIED),
-        )
-    )
-    assert (ONE,) == in_force(facts, [ONE, TWO])
