@@ -100,10 +100,11 @@ EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 
 
 class Entry(Frozen):
-    """One line of the journal: an event and the moment it was decided at."""
+    """One line of the journal: an event and the moment it was decided at. ``request`` names the order that it was."""
 
     at: Moment
     event: Event
+    request: str | None = None
 
 
 class StartAttempt(Frozen):

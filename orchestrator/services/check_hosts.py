@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from orchestrator.backends.registry import BACKENDS
 from orchestrator.core.attempts import Attempt, Outcome
@@ -22,6 +23,14 @@ from orchestrator.services.update_exposures import UpdateExposures
 
 BATCH = 100
 """Checks that go to the store in one transaction: SQLite has one writer."""
+
+
+class Observer(Protocol):
+    """Looks at one host: `HostCheck`."""
+
+    def observe(self, host: Host, known_packages: str | None = None) -> Observation:
+        """Contact the host. Raises `HostError`."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +62,7 @@ def with_tools(facts: Facts) -> Facts:
 class CheckHosts:
     """Checks many hosts beside each other, keeps what was seen, and brings exposure windows up to date."""
 
-    check: HostCheck
+    check: Observer
     store: Store
     dispatcher: Dispatcher
     clock: Clock
@@ -70,18 +79,18 @@ class CheckHosts:
         futures = [self.dispatcher.submit(_job(self, member, before.get(member.record.id))) for member in members]
         done: dict[str, CheckRecord] = {}
         for batch in _batches(as_completed(futures)):
-            self._keep(by_id, batch)
-            for record in batch:
-                done[record.host_id] = record
-                on_result(record)
-        after = self.store.sightings.latest(list(by_id))
+            for checked, kept in zip(batch, self._keep(by_id, batch), strict=True):
+                done[checked.host_id] = kept
+                on_result(kept)
+        after = self.store.sightings.latest([*{*by_id, *(kept.host_id for kept in done.values())}])
         self.update_exposures(key for key, sighting in after.items() if _moved(before.get(key), sighting))
         return done
 
     def keep(self, member: Member, record: CheckRecord) -> None:
         """Keep one check that somebody else made: the verification of an attempt, which no mutation overlaps."""
-        self.store.sightings.record(self.settle({member.record.id: member}, [record]))
-        self.update_exposures([member.record.id])
+        settled = self.settle({member.record.id: member}, [record])
+        self.store.sightings.record(settled)
+        self.update_exposures({member.record.id, *(one.host_id for one in settled)})
 
     def verify(self, member: Member) -> Observation:
         """Check one host for an attempt, and keep what was seen. Raises `HostError`, which is kept as well."""
@@ -124,10 +133,13 @@ class CheckHosts:
             error=str(error) if error else None,
         )
 
-    def _keep(self, members: Mapping[str, Member], checks: Sequence[CheckRecord]) -> None:
+    def _keep(self, members: Mapping[str, Member], checks: Sequence[CheckRecord]) -> list[CheckRecord]:
+        """As they were stored: under the host that it turned out to be, or refused because it is another machine."""
         mutations = self.store.attempts.since(min(check.started_at for check in checks))
         marked = [check.model_copy(update={"overlapped_mutation": _overlaps(check, mutations)}) for check in checks]
-        self.store.sightings.record(self.settle(members, marked))
+        settled = self.settle(members, marked)
+        self.store.sightings.record(settled)
+        return settled
 
 
 def _job(hosts: CheckHosts, member: Member, last: Sighting | None) -> Callable[[], CheckRecord]:

@@ -7,14 +7,14 @@ from orchestrator.core.diagnosis import Result, diagnose_error, diagnose_facts
 from orchestrator.core.fleet import Member
 from orchestrator.errors import HostError
 from orchestrator.ports.runtime import Dispatcher
-from orchestrator.services.check_hosts import HostCheck
+from orchestrator.services.check_hosts import Observer
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiagnoseHosts:
     """Runs the ordinary check and reads it as a doctor would; stores nothing."""
 
-    check: HostCheck
+    check: Observer
     dispatcher: Dispatcher
 
     def __call__(self, members: Sequence[Member]) -> dict[str, tuple[Result, ...]]:

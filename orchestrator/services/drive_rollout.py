@@ -7,12 +7,15 @@ instant: whoever takes the lease over next finds out what became of open intents
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
 
 from orchestrator.core.attempts import Attempt, Outcome, OutcomeCode
 from orchestrator.core.facts import Facts
 from orchestrator.core.fleet import Member
-from orchestrator.core.patches import Patch
+from orchestrator.core.patches import Build, Patch
 from orchestrator.core.plans import Plan, PlannedHost
+from orchestrator.core.playbooks import Limits
 from orchestrator.core.rollout import decide, resume
 from orchestrator.core.rollout_events import (
     EVENTS,
@@ -28,16 +31,26 @@ from orchestrator.core.rollout_events import (
 )
 from orchestrator.core.rollout_state import RolloutState
 from orchestrator.core.verdict import Verdict, describe, judge_soak
-from orchestrator.errors import Conflict, NotFound, PatchwaveError, StaleState
+from orchestrator.errors import Conflict, NotAvailable, NotFound, PatchwaveError, StaleState
 from orchestrator.ports.runtime import Clock, Dispatcher
-from orchestrator.ports.store import Lease, RolloutRow, Store
-from orchestrator.services.carry_out_attempt import AttemptRunner
+from orchestrator.ports.store import Json, Lease, RolloutRow, Store
 from orchestrator.services.check_hosts import CheckHosts
 from orchestrator.services.order_rollout import REQUESTS, WAITS_FOR_OPERATOR
 
 LEASE_SECONDS = 15.0
 RENEW_SECONDS = 5.0
 POLL_SECONDS = 0.25
+
+
+class Runner(Protocol):
+    """Carries one attempt out, or finds out what became of it: `AttemptRunner`."""
+
+    def carry_out(
+        self, attempt: Attempt, member: Member, patch: Patch, build: Build | None, limits: Limits, *, resume: bool
+    ) -> Outcome:
+        """The outcome, verified."""
+        ...
+
 
 Watcher = Callable[[RolloutState], None]
 Effects = Sequence[object]
@@ -50,7 +63,7 @@ class DriveRollout:
     store: Store
     clock: Clock
     dispatcher: Dispatcher
-    runner: AttemptRunner
+    runner: Runner
     check_hosts: CheckHosts
     members: Callable[[], Mapping[str, Member]]
     new_id: Callable[[], str]
@@ -64,11 +77,10 @@ class DriveRollout:
         Raises `LeaseHeld` when another engine drives it, `StaleState` when one took over meanwhile.
         """
         lease = self.store.leases.acquire(rollout_id, self.holder, self.clock.now(), LEASE_SECONDS)
-        drive = _Drive(engine=self, lease=lease, row=self.store.rollouts.load(rollout_id), watch=watch)
         try:
-            return drive.run(stop)
+            return _Drive(engine=self, lease=lease, row=self.store.rollouts.load(rollout_id), watch=watch).run(stop)
         finally:
-            self.store.leases.release(drive.lease)
+            self.store.leases.release(lease)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +99,7 @@ class _Drive:
     lease: Lease
     row: RolloutRow
     watch: Watcher
-    flights: set[Future[_Landing]] = field(default_factory=set)
+    flights: list[Future[_Landing]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -100,29 +112,48 @@ class _Drive:
         self.renewed_at = self.engine.clock.now()
 
     def run(self, stop: Callable[[], bool]) -> RolloutState:
-        """The loop."""
-        attempts = self.engine.store.attempts.open(self.row.id)
-        self._dispatch(
-            resume(self.state, attempts, self.engine.clock.now()), {attempt.id: attempt for attempt in attempts}
-        )
-        self.watch(self.state)
-        self._step([Tick()])
-        while not (self._is_settled() or stop()):
-            done, _ = wait(self.flights, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+        """The loop. Orders are looked for before it may rest: a rollout that is final can be ordered to roll back."""
+        self._take_up()
+        while True:
             requests = self.engine.store.notes.items(REQUESTS.format(self.row.id))
-            asked = [EVENTS.validate_python(request["event"]) for request in requests.values()]
-            self._step([*(self._landed(future) for future in done), *asked, Tick()])
+            landed = [self._landed(future) for future in list(self.flights) if future.done()]
+            now = self.engine.clock.now()
+            self._step([*_asked(requests, now), *(Entry(at=now, event=event) for event in (*landed, Tick()))])
             for key in requests:
                 self.engine.store.notes.drop(key)
             self._renew()
-        return self.state
+            if self._is_settled() or stop():
+                return self.state
+            self._let_time_pass()
+
+    def _take_up(self) -> None:
+        """Find out what became of what an engine before us had under way. Nothing is sent again."""
+        attempts = self.engine.store.attempts.open(self.row.id)
+        effects = resume(self.state, attempts, self.engine.clock.now())
+        self._dispatch(effects, {attempt.id: attempt for attempt in attempts})
+        self._forget_handled()
+        self.watch(self.state)
+
+    def _forget_handled(self) -> None:
+        """Orders that an engine before us committed and had no time to drop: given once, they hold once."""
+        requests = self.engine.store.notes.items(REQUESTS.format(self.row.id))
+        if requests:
+            handled = {entry.get("request") for entry in self.engine.store.rollouts.events(self.row.id)}
+            for key in [key for key in requests if key in handled]:
+                self.engine.store.notes.drop(key)
+
+    def _let_time_pass(self) -> None:
+        if self.flights:
+            wait(self.flights, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+        else:
+            self.engine.clock.sleep(POLL_SECONDS)
 
     def _is_settled(self) -> bool:
         rests = self.state.is_final or self.state.status in WAITS_FOR_OPERATOR
         return rests and not self.flights
 
     def _landed(self, future: Future[_Landing]) -> Event:
-        self.flights.discard(future)
+        self.flights.remove(future)
         landing = future.result()
         if landing.outcome is not None:
             self.outcomes.append(landing.outcome)
@@ -134,32 +165,34 @@ class _Drive:
             self.lease = self.engine.store.leases.renew(self.lease, now, LEASE_SECONDS)
             self.renewed_at = now
 
-    def _step(self, events: Sequence[Event]) -> None:
+    def _step(self, entries: Sequence[Entry]) -> None:
         """Decide on the events, commit what was decided, and only then send anybody out."""
         for _ in range(len(self.planned) + 1):
-            state, effects = self._decide(events)
+            state, effects, heeded = self._decide(entries)
             if state == self.state and not self.outcomes and not _asks(effects):
                 return
             intents = self._intents(effects)
             busy = self._busy(list(intents.values()))
-            if not busy and self._commit(state, events, list(intents.values())):
+            if not busy and self._commit(state, heeded, list(intents.values())):
                 self._dispatch(effects, {key: intents[key] for key in intents})
                 self.watch(self.state)
                 return
-            events = [*busy, *events]
+            entries = [*(Entry(at=entries[0].at, event=event) for event in busy), *entries]
         raise Conflict(f"rollout {self.row.id}: the locks of its hosts kept moving")
 
-    def _decide(self, events: Sequence[Event]) -> tuple[RolloutState, list[object]]:
-        now, state, effects = self.engine.clock.now(), self.state, list[object]()
-        for event in events:
+    def _decide(self, entries: Sequence[Entry]) -> tuple[RolloutState, list[object], list[Entry]]:
+        """The state and effects, and those entries that the journal keeps: the ones that were decided on."""
+        state, effects, heeded = self.state, list[object](), list[Entry]()
+        for entry in entries:
             try:
-                decision = decide(state, event, now)
+                decision = decide(state, entry.event, entry.at)
             except (Conflict, NotFound):
                 # An order that fitted when it was given and does not any more, such as a pause after the end.
                 continue
             state = decision.state
             effects += decision.effects
-        return state, effects
+            heeded.append(entry)
+        return state, effects, heeded
 
     def _intents(self, effects: Effects) -> dict[str, Attempt]:
         now = self.engine.clock.now()
@@ -192,7 +225,7 @@ class _Drive:
             if intent.host_id in held
         ]
 
-    def _commit(self, state: RolloutState, events: Sequence[Event], intents: Sequence[Attempt]) -> bool:
+    def _commit(self, state: RolloutState, entries: Sequence[Entry], intents: Sequence[Attempt]) -> bool:
         """Whether it was committed; False when a lock was taken meanwhile."""
         now = self.engine.clock.now()
         row = self.row.model_copy(
@@ -202,7 +235,7 @@ class _Drive:
             self.engine.store.rollouts.commit(
                 row=row,
                 lease=self.lease,
-                events=[Entry(at=now, event=event).model_dump(mode="json") for event in events],
+                events=[entry.model_dump(mode="json") for entry in entries],
                 intents=intents,
                 outcomes=tuple(self.outcomes),
             )
@@ -221,7 +254,7 @@ class _Drive:
             elif isinstance(effect, ResumeAttempt):
                 self._fly(effect, attempts.get(effect.attempt_id or ""), is_resumed=True)
             elif isinstance(effect, CheckSoak):
-                self.flights |= {self._submit(self._soak_job(host_id)) for host_id in effect.host_ids}
+                self.flights += [self._submit(self._soak_job(host_id)) for host_id in effect.host_ids]
 
     def _submit(self, job: Callable[[], _Landing]) -> Future[_Landing]:
         return self.engine.dispatcher.submit(job)
@@ -232,14 +265,15 @@ class _Drive:
             event = HostFinished(host_id=effect.host_id, key=effect.key, code=outcome.code, detail=outcome.detail)
             return _Landing(event=event, outcome=outcome if attempt is not None else None)
 
-        self.flights.add(self._submit(job))
+        self.flights.append(self._submit(job))
 
     def _carry_out(self, host_id: str, attempt: Attempt | None, is_resumed: bool) -> Outcome:
         member = self.members.get(host_id)
         now = self.engine.clock.now()
         if attempt is None or member is None:
             missing = "no intent of it is open" if attempt is None else "the inventory no longer lists it"
-            return Outcome(attempt_id="", code=OutcomeCode.UNKNOWN, detail=missing, finished_at=now)
+            attempt_id = "" if attempt is None else attempt.id
+            return Outcome(attempt_id=attempt_id, code=OutcomeCode.UNKNOWN, detail=missing, finished_at=now)
         try:
             return self.engine.runner.carry_out(
                 attempt,
@@ -249,6 +283,10 @@ class _Drive:
                 self.plan.playbook.limits,
                 resume=is_resumed,
             )
+        except NotAvailable:
+            # The database or a program of ours is gone, which says nothing of the host: the intent stays open, and
+            # whoever drives next looks.
+            raise
         except PatchwaveError as exc:
             return Outcome(
                 attempt_id=attempt.id,
@@ -273,6 +311,12 @@ class _Drive:
             return _soaked(host_id, verdict, describe(verdict, facts, planned.build))
 
         return job
+
+
+def _asked(requests: Mapping[str, Json], now: datetime) -> list[Entry]:
+    return [
+        Entry(at=now, event=EVENTS.validate_python(request["event"]), request=key) for key, request in requests.items()
+    ]
 
 
 def _soaked(host_id: str, verdict: Verdict | None, detail: str) -> _Landing:
