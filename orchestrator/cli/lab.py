@@ -1,28 +1,72 @@
 """``patchwave lab``: a fleet to try it on: simulated hosts, and real kernels in QEMU."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from orchestrator.bootstrap import App
 from orchestrator.cli.context import AsJson, app_of
 from orchestrator.cli.output import out, print_json, print_table, safe, say
 from orchestrator.lab.kernel import fleet as kernel_fleet
+from orchestrator.lab.simulated import background, handover
+from orchestrator.lab.simulated.faults import load_faults
+from orchestrator.lab.simulated.handover import SETTINGS_FILE
+from orchestrator.lab.simulated.machines import MOST_HOSTS
 
-
-SETTINGS_FILE = """\
-# The home of a lab: its inventory is its own.
-inventory = "inventory"
-"""
+Hosts = Annotated[int, typer.Option("--hosts", min=1, max=MOST_HOSTS, help="How many hosts to simulate.")]
 
 
 def add_to(cli: typer.Typer) -> None:
     """Register these commands."""
     group = typer.Typer(help="A fleet to try it on.", no_args_is_help=True)
+    for command in (up, down, status):
+        group.command()(command)
     kernel = typer.Typer(help="Real kernels in QEMU.", no_args_is_help=True)
     kernel.command("up")(kernel_up)
     kernel.command("down")(kernel_down)
     kernel.command("status")(kernel_status)
     group.add_typer(kernel, name="kernel")
     cli.add_typer(group, name="lab")
+
+
+def up(
+    context: typer.Context,
+    hosts: Hosts = 40,
+    script: Annotated[
+        Path | None, typer.Option(help="A YAML file of faults, by host name or glob: web-*: {slow: 2}.")
+    ] = None,
+) -> None:
+    """Start a fleet of simulated hosts, and make the home folder's inventory theirs."""
+    app = app_of(context)
+    home = app.settings.home
+    handover.demand_home_of_a_lab(app)
+    faults = {} if script is None else load_faults(script)
+    running, keys = background.up(handover.state_folder(home), hosts=hosts, faults=faults)
+    handover.hand_over(app, running.machines, running.port, keys, progress=say)
+    out.print(f"{hosts} hosts are up. Next: patchwave --home {safe(home)} scan")
+
+
+def down(context: typer.Context) -> None:
+    """Stop the simulated hosts of this home folder, and nothing else. Their disks stay for the next `lab up`."""
+    home = app_of(context).settings.home
+    stopped = background.down(handover.state_folder(home))
+    handover.take_back(home)
+    say(f"{stopped} hosts are down" if stopped else "the simulated fleet is down already")
+
+
+def status(context: typer.Context, as_json: AsJson = False) -> None:
+    """The simulated hosts of this home folder, and what is really in force on them."""
+    hosts = background.status(handover.state_folder(app_of(context).settings.home))
+    if as_json:
+        print_json({"hosts": [host.__dict__ for host in hosts]})
+        return
+    rows = (
+        (h.name, f"{h.user}@{h.address}:{h.port}", h.kernel, ", ".join(h.in_force) or "none", ", ".join(h.faults))
+        for h in hosts
+    )
+    columns = ("HOST", "LOGIN", "KERNEL", "IN FORCE", "FAULTS")
+    print_table(columns, rows, empty="the simulated fleet is down")
 
 
 def kernel_up(context: typer.Context) -> None:

@@ -11,8 +11,9 @@ from orchestrator.errors import Conflict, NotAllowed
 from orchestrator.lab.kernel.keys import merge_known_hosts
 from orchestrator.lab.simulated.catalogue import write_catalogue
 from orchestrator.lab.simulated.fleet import SimulatedFleet
+from orchestrator.lab.simulated.keys import Keys
 from orchestrator.lab.simulated.machines import Machine
-from orchestrator.settings import load_settings
+from orchestrator.settings import FILE, load_settings
 
 SETTINGS_FILE = """\
 # The home of a lab: its inventory is its own.
@@ -27,6 +28,11 @@ def state_folder(home: Path) -> Path:
     return home / "lab" / "simulated"
 
 
+def take_back(home: Path) -> None:
+    """The fleet is down: its inventory goes."""
+    inventory_file(home).unlink(missing_ok=True)
+
+
 def inventory_file(home: Path) -> Path:
     """The fleet's inventory: a file of its own."""
     return home / "inventory" / "lab-simulated.yml"
@@ -34,25 +40,31 @@ def inventory_file(home: Path) -> Path:
 
 def demand_home_of_a_lab(app: App) -> None:
     """Raise `NotAllowed` where the home has an inventory that is not a lab's: a lab does not mix with real hosts."""
-    home = app.settings.home
-    mine = home / "inventory"
-    used = app.settings.inventory_path(app.folder) if (home / "patchwave.toml").exists() else mine
+    home, mine = app.settings.home, app.settings.home / "inventory"
+    is_new = app.settings.inventory is None and not (home / FILE).exists()
+    used = mine if is_new else app.settings.inventory_path(app.folder)
     foreign = [file for file in sorted(mine.glob("*")) if not file.name.startswith((OURS, "."))]
     if used != mine or foreign:
         raise NotAllowed(
-            f"the inventory of this home is not a lab's ({foreign[0] if foreign else used}): "
-            "give the lab a home of its own, as in `patchwave --home ~/.patchwave-lab lab up`"
+            f"the inventory in use is not a lab's ({foreign[0] if foreign else used}): give the lab a home of its own, "
+            "as in `patchwave --home ~/.patchwave-lab lab up`, and unset PATCHWAVE_INVENTORY if it is set"
         )
 
 
-def hand_over(app: App, fleet: SimulatedFleet, progress: Callable[[str], None] = lambda _line: None) -> None:
+def hand_over(
+    app: App,
+    machines: tuple[Machine, ...],
+    port: int,
+    keys: Keys,
+    progress: Callable[[str], None] = lambda _line: None,
+) -> None:
     """Describe a fleet in the application's home: it can be scanned then."""
     home = app.settings.home
     for line in app.initialise(SETTINGS_FILE):
         progress(line)
-    _replace(app.settings.known_hosts, _pins(app.settings.known_hosts, fleet.keys.known_hosts_lines()))
-    login = str(fleet.keys.login_file)
-    _replace(inventory_file(home), yaml.safe_dump(inventory(fleet.machines, fleet.port, login), sort_keys=False))
+    _replace(app.settings.known_hosts, _pins(app.settings.known_hosts, keys.known_hosts_lines()))
+    document = inventory(machines, port, str(keys.login_file))
+    _replace(inventory_file(home), yaml.safe_dump(document, sort_keys=False))
     folder = state_folder(home) / "catalogue"
     write_catalogue(folder)
     for file in sorted(folder.glob("*.yaml")):
@@ -72,7 +84,7 @@ def hand_over_to(home: Path, fleet: SimulatedFleet, environ: Mapping[str, str] |
     settings, origins = load_settings(environ or {}, home)
     app = App(settings=settings, origins=origins, folder=home)
     try:
-        hand_over(app, fleet)
+        hand_over(app, fleet.machines, fleet.port, fleet.keys)
     finally:
         app.close()
     return home
