@@ -8,7 +8,7 @@ from orchestrator.cli.context import AsJson, Yes, app_of, chosen, confirmed
 from orchestrator.cli.output import coloured, err, out, print_json, print_table, safe
 from orchestrator.cli.scan import print_hosts
 from orchestrator.core.diagnosis import Health
-from orchestrator.services.trust_hosts import KeyStatus, Presented
+from orchestrator.services.trust_hosts import TAKES_REPLACE, KeyStatus, Presented
 
 Pattern = Annotated[str | None, typer.Argument(help="An Ansible host pattern; all hosts without one.")]
 
@@ -77,14 +77,14 @@ def trust(
     service = app.trust_hosts()
     presented = service.ask(chosen(app, pattern))
     _print_keys(presented, as_json)
-    wanted = {KeyStatus.NEW, KeyStatus.CHANGED} if replace else {KeyStatus.NEW}
+    wanted = {KeyStatus.NEW, *TAKES_REPLACE} if replace else {KeyStatus.NEW}
     acceptable = [one for one in presented if one.status in wanted]
     if acceptable and confirmed(f"Pin the keys of {len(acceptable)} hosts?", yes):
         service.accept(acceptable, replace=replace)
         err.print(f"{len(acceptable)} keys pinned")
     elif acceptable:
         err.print("nothing pinned")
-    if any(one.status in {KeyStatus.UNREACHABLE, KeyStatus.CHANGED} - wanted for one in presented):
+    if any(one.status in {KeyStatus.UNREACHABLE, *TAKES_REPLACE} - wanted for one in presented):
         raise typer.Exit(1)
 
 

@@ -17,6 +17,7 @@ from orchestrator.errors import (
     JumpFailed,
     KeyUnusable,
     NameUnresolved,
+    PatchRefused,
     RootUnavailable,
     SessionBroken,
 )
@@ -80,6 +81,7 @@ _FAILS_AT: dict[type[HostError], Step] = {
     KeyUnusable: Step.LOGIN,
     SessionBroken: Step.SHELL,
     RootUnavailable: Step.SUDO,
+    PatchRefused: Step.LIVE_PATCH,
 }
 
 

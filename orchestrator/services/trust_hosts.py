@@ -1,12 +1,12 @@
 """Pin host keys: show what hosts present, and pin it once somebody has said yes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.core.fleet import Member
 from orchestrator.core.identity import replaced
-from orchestrator.errors import HostError, NotAllowed
+from orchestrator.errors import HostError, IdentityConflict, NotAllowed
 from orchestrator.ports.runtime import Clock, Dispatcher
 from orchestrator.ports.ssh import HostKeys, PresentedKey
 from orchestrator.ports.store import Store
@@ -22,8 +22,14 @@ class KeyStatus(StrEnum):
     """It is the pinned key."""
     CHANGED = "changed"
     """Another key is pinned: another machine, or somebody in between."""
+    OTHER_MACHINE = "other_machine"
+    """It is the pinned key, but the last check found it on another machine: built anew, or the key was copied."""
     UNREACHABLE = "unreachable"
     """The host presented none."""
+
+
+TAKES_REPLACE = frozenset({KeyStatus.CHANGED, KeyStatus.OTHER_MACHINE})
+"""What is accepted only on purpose, because the host is another machine from then on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,40 +55,50 @@ class TrustHosts:
 
     def ask(self, members: Sequence[Member]) -> tuple[Presented, ...]:
         """What each of them presents now, in their order. Logs in nowhere and pins nothing."""
-        futures = [self.dispatcher.submit(lambda m=member: self._ask_one(m)) for member in members]  # type: ignore[misc]
+        checks = self.store.sightings.last_checks()
+        refused = {key for key, check in checks.items() if check.error_code == IdentityConflict.code}
+        futures = [self.dispatcher.submit(self._job(member, member.record.id in refused)) for member in members]
         return tuple(future.result() for future in futures)
 
     def accept(self, presented: Sequence[Presented], *, replace: bool) -> None:
         """Pin new keys; with ``replace`` changed ones too: that host is another machine from now on.
 
-        Raises `NotAllowed` for a changed key without ``replace``, before anything is pinned.
+        Raises `NotAllowed` for another machine without ``replace``, before anything is pinned.
         """
-        changed = [one for one in presented if one.status is KeyStatus.CHANGED]
-        if changed and not replace:
-            names = ", ".join(one.member.name for one in changed)
+        others = [one for one in presented if one.status in TAKES_REPLACE]
+        if others and not replace:
+            names = ", ".join(one.member.name for one in others)
             raise NotAllowed(
-                f"the key of {names} is not the pinned one: find out why, then `patchwave hosts trust --replace NAME`"
+                f"{names}: not the key, or not the machine, that was pinned: find out why, then"
+                " `patchwave hosts trust --replace NAME`"
             )
+        # A key is pinned last: killed in between, this still finds the pinned key changed, and can be done again.
+        self._start_incarnations(others)
         for one in presented:
-            if one.key is not None and one.status in {KeyStatus.NEW, KeyStatus.CHANGED}:
+            if one.key is not None and one.status in {KeyStatus.NEW, *TAKES_REPLACE}:
                 self.host_keys.pin(one.member.name, [one.key])
-        self._start_incarnations(changed)
 
-    def _ask_one(self, member: Member) -> Presented:
+    def _job(self, member: Member, is_refused: bool) -> Callable[[], Presented]:
+        return lambda: self._ask_one(member, is_refused)
+
+    def _ask_one(self, member: Member, is_refused: bool) -> Presented:
         pinned = self.host_keys.pinned(member.name)
         try:
             key = self.host_keys.present(member.host)
         except HostError as exc:
             return Presented(member=member, status=KeyStatus.UNREACHABLE, pinned=pinned, error=str(exc))
-        return Presented(member=member, status=_status(key, pinned), key=key, pinned=pinned)
+        status = _status(key, pinned)
+        if status is KeyStatus.SAME and is_refused:
+            status = KeyStatus.OTHER_MACHINE
+        return Presented(member=member, status=status, key=key, pinned=pinned)
 
-    def _start_incarnations(self, changed: Sequence[Presented]) -> None:
+    def _start_incarnations(self, others: Sequence[Presented]) -> None:
         now = self.clock.now()
-        for one in changed:
+        for one in others:
             if one.key is not None:
                 remember_incarnation(self.store, one.member.record)
                 self.store.hosts.save([replaced(one.member.record, one.key.fingerprint, now)])
-        self.update_exposures(one.member.record.id for one in changed)
+        self.update_exposures(one.member.record.id for one in others)
 
 
 def _status(key: PresentedKey, pinned: Sequence[PresentedKey]) -> KeyStatus:

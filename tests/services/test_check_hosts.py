@@ -1,0 +1,222 @@
+"""Checks of many hosts: each ends in a record, what was seen is kept once, and windows follow."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import pytest
+
+from orchestrator.core.attempts import Action, Attempt, Outcome, OutcomeCode
+from orchestrator.core.exposure_states import ExposureState
+from orchestrator.core.facts import Packages
+from orchestrator.core.hosts import Become, Host
+from orchestrator.core.sightings import CheckRecord
+from orchestrator.errors import ConnectTimedOut, SudoRefused
+from orchestrator.ports.ssh import Command, Completed
+from orchestrator.ports.store import RolloutRow
+from orchestrator.probe.command import check_command
+from orchestrator.services.check_hosts import BATCH, HostCheck
+from tests.core.exposure_builders import LAB_1, facts, live
+from tests.fakes.clock import START, FakeClock
+from tests.fakes.ssh import FakeTransport
+from tests.fakes.store import FakeHosts, FakeSightings
+from tests.probe import machines
+from tests.services.fleets import UNKNOWN_AFTER, Checked, ids, key
+
+
+def test_every_host_ends_in_a_record_of_its_own() -> None:
+    """Also one that fails: with the error's code, and nothing seen."""
+    fleet = Checked("good", "gone", "sudo")
+    fleet.eyes.shows = {"good": facts(), "sudo": SudoRefused("not in sudoers")}
+    heard: list[str] = []
+
+    records = fleet.check_hosts(fleet.members, on_result=lambda record: heard.append(record.host_id))
+
+    assert {"id-good": None, "id-gone": "connect_timed_out", "id-sudo": "sudo_refused"} == {
+        key: record.error_code for key, record in records.items()
+    }
+    assert (sorted(records), {"id-good"}) == (sorted(heard), set(fleet.store.sightings.latest()))
+    assert set(records) == set(fleet.store.sightings.last_checks())
+
+
+def test_a_record_says_until_when_it_speaks() -> None:
+    """The controller's times; the next check is expected within ``unknown_after`` of its end."""
+    fleet = Checked("good")
+    fleet.eyes.shows["good"] = facts()
+
+    record = fleet.check_hosts(fleet.members)["id-good"]
+
+    ended = START + timedelta(seconds=1)
+    assert (START, ended, ended + UNKNOWN_AFTER) == (record.started_at, record.finished_at, record.expected_by)
+
+
+def test_results_go_to_the_store_in_batches() -> None:
+    """One transaction for each hundred: SQLite has one writer."""
+    names = [f"h{n:03}" for n in range(2 * BATCH + 1)]
+    fleet = Checked(*names)
+    fleet.eyes.shows = dict.fromkeys(names, facts())
+    fleet.store.sightings = counted = _Counted(fleet.store.hosts, ids("s"))
+
+    fleet.check_hosts(fleet.members)
+
+    assert [BATCH, BATCH, 1] == counted.sizes
+
+
+class _Counted(FakeSightings):
+    """Remembers how many checks came at a time."""
+
+    def __init__(self, hosts: FakeHosts, new_id: Callable[[], str]) -> None:
+        super().__init__(hosts, new_id)
+        self.sizes: list[int] = []
+
+    def record(self, checks: Sequence[CheckRecord]) -> None:
+        self.sizes.append(len(checks))
+        super().record(checks)
+
+
+def test_the_known_package_list_is_not_asked_for_again() -> None:
+    """Its fingerprint goes to the host, once it is known."""
+    fleet = Checked("web")
+    fleet.eyes.shows["web"] = facts().model_copy(
+        update={"packages": Packages(manager="dpkg", fingerprint="f1", items=())}
+    )
+
+    fleet.check_hosts(fleet.members)
+    fleet.check_hosts(fleet.members)
+
+    assert [("web", None), ("web", "f1")] == fleet.eyes.asked
+
+
+def attempt_on(fleet: Checked, *, began: float, ended: float | None) -> None:
+    """An attempt on ``web`` between those seconds after the start of the test; None: still open."""
+    row = RolloutRow(
+        id="r1", playbook="p", state_name="running", plan={}, state={}, version=0, created_at=START, updated_at=START
+    )
+    fleet.store.rollouts.create(row)
+    lease = fleet.store.leases.acquire("r1", "engine", START, 60)
+    attempt = Attempt(
+        id="a1",
+        rollout_id="r1",
+        host_id="id-web",
+        host="web",
+        action=Action.APPLY,
+        patch_id="LAB-0001",
+        intent_at=START + timedelta(seconds=began),
+    )
+    outcome = ended is not None and Outcome(
+        attempt_id="a1", code=OutcomeCode.DONE, finished_at=START + timedelta(seconds=ended)
+    )
+    fleet.store.rollouts.commit(
+        row=row, lease=lease, events=[], intents=[attempt], outcomes=[outcome] if outcome else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "overlaps"),
+    [
+        (-20.0, -10.0, False),
+        (-20.0, 0.0, True),
+        (-20.0, None, True),
+        (0.5, None, True),
+        (1.0, 5.0, True),
+        (1.5, None, False),
+    ],
+)
+def test_a_check_that_overlaps_a_mutation_moves_no_window(began: float, ended: float | None, overlaps: bool) -> None:
+    """From the intent to the outcome, both included; the check runs from second 0 to 1. It is kept as the last one."""
+    fleet = Checked("web", "other")
+    fleet.eyes.shows = {"web": facts()}
+    attempt_on(fleet, began=began, ended=ended)
+
+    record = fleet.check_hosts(fleet.members[:1])["id-web"]
+
+    assert (overlaps, not overlaps) == (record.overlapped_mutation, "id-web" in fleet.store.sightings.latest())
+    assert "id-web" in fleet.store.sightings.last_checks()
+
+
+def test_a_mutation_of_another_host_does_not_matter() -> None:
+    """Only the checked host's own attempts count."""
+    fleet = Checked("web", "other")
+    fleet.eyes.shows = {"other": facts()}
+    attempt_on(fleet, began=-5, ended=None)
+
+    assert not fleet.check_hosts(fleet.members[1:])["id-other"].overlapped_mutation
+
+
+def test_windows_are_rebuilt_where_sightings_moved() -> None:
+    """Exposed when seen without the patch, covered at the check that saw it in force."""
+    fleet = Checked("web")
+    fleet.store.catalogue.add(LAB_1)
+    states = []
+    for seen in (facts(), facts(), facts(live("LAB-0001"))):
+        fleet.eyes.shows["web"] = seen
+        fleet.check_hosts(fleet.members)
+        states += [exposure.state for exposure in fleet.store.exposures.all()]
+        fleet.clock.advance(60)
+
+    assert [ExposureState.EXPOSED, ExposureState.EXPOSED, ExposureState.COVERED] == states
+    assert ["live_patch"] == [window.method for window in fleet.store.exposures.closures()]
+
+
+def test_a_renamed_host_takes_its_windows_along() -> None:
+    """Filed under the record with the history, whose windows move with it."""
+    fleet = Checked("old", keys={})
+    fleet.keys.pin("old", [key("k")])
+    fleet.keys.pin("new", [key("k")])
+    fleet.store.catalogue.add(LAB_1)
+    fleet.eyes.shows = {name: facts().model_copy(update={"machine_id": "m"}) for name in ("old", "new")}
+    fleet.check_hosts(fleet.members)
+    fleet.clock.advance(60)
+    renamed = Checked("new").members[0]
+    renamed = renamed.model_copy(
+        update={"record": renamed.record.model_copy(update={"last_listed_at": fleet.clock.now()})}
+    )
+    fleet.store.hosts.save([renamed.record])
+    fleet.eyes.shows["new"] = facts(live("LAB-0001")).model_copy(update={"machine_id": "m"})
+
+    records = fleet.check_hosts([renamed])
+
+    assert "id-old" == records["id-new"].host_id
+    assert [("id-old", "covered")] == [(one.host_id, one.state) for one in fleet.store.exposures.all()]
+
+
+def test_another_machine_is_a_failed_check_for_the_caller_too() -> None:
+    """What a scan prints and what it stores agree."""
+    fleet = Checked("web")
+    fleet.keys.pin("web", [key("k")])
+    for machine in ("first", "second"):
+        fleet.eyes.shows["web"] = facts().model_copy(update={"machine_id": machine})
+        records = fleet.check_hosts([fleet.members[0].model_copy(update={"record": fleet.store.hosts.all()[0]})])
+
+    assert ("identity_conflict", None) == (records["id-web"].error_code, records["id-web"].observation)
+
+
+def test_a_verification_is_kept_and_its_failure_too() -> None:
+    """The engine's own check of a host; the error goes on to whoever asked."""
+    fleet = Checked("web")
+    fleet.eyes.shows["web"] = facts()
+    assert fleet.check_hosts.verify(fleet.members[0]).facts.boot_id == "boot-0"
+    assert {"id-web"} == set(fleet.store.sightings.latest())
+
+    fleet.eyes.shows["web"] = ConnectTimedOut("silence")
+    with pytest.raises(ConnectTimedOut):
+        fleet.check_hosts.verify(fleet.members[0])
+    assert "connect_timed_out" == fleet.store.sightings.last_checks()["id-web"].error_code
+
+
+def test_one_check_is_one_run_of_the_script() -> None:
+    """With the deadline of the settings, the host's way to root, and a nonce of its own."""
+    transport = FakeTransport(_silent)
+    check = HostCheck(
+        transport=transport, clock=FakeClock(), new_nonce=lambda: machines.NONCE, timeout=timedelta(seconds=7)
+    )
+
+    become = Become(enabled=False)
+    with pytest.raises(ConnectTimedOut):
+        check.observe(Host(name="web", address="web", become=become), "f1")
+
+    sent = check_command(nonce=machines.NONCE, become=become, known_packages="f1")
+    assert [("web", sent.model_copy(update={"deadline": 7.0}))] == transport.ran
+
+
+def _silent(_host: Host, _command: Command) -> Completed:
+    raise ConnectTimedOut("silence")

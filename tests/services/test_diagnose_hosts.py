@@ -1,0 +1,93 @@
+"""The doctor: which step failed, and what that says of the others."""
+
+import pytest
+
+from orchestrator import errors
+from orchestrator.core.diagnosis import Health, Step, diagnose_error
+from orchestrator.core.facts import Tool, ToolState
+from orchestrator.errors import AuthenticationFailed, HostError
+from orchestrator.services.diagnose_hosts import DiagnoseHosts
+from tests.core.exposure_builders import facts
+from tests.fakes.dispatchers import InlineDispatcher
+from tests.services.fleets import Checked
+
+STEPS = {
+    "name_unresolved": Step.NAME,
+    "unreachable": Step.PORT,
+    "connection_refused": Step.PORT,
+    "connect_timed_out": Step.PORT,
+    "banner_timed_out": Step.PORT,
+    "jump_failed": Step.PORT,
+    "host_key_unknown": Step.KEY,
+    "host_key_changed": Step.KEY,
+    "host_certificate_unsupported": Step.KEY,
+    "authentication_failed": Step.LOGIN,
+    "key_unusable": Step.LOGIN,
+    "session_broken": Step.SHELL,
+    "connection_dropped": Step.SHELL,
+    "command_timed_out": Step.SHELL,
+    "output_too_large": Step.SHELL,
+    "answer_garbled": Step.SHELL,
+    "shell_unusable": Step.SHELL,
+    "root_unavailable": Step.SUDO,
+    "sudo_password_missing": Step.SUDO,
+    "sudo_password_wrong": Step.SUDO,
+    "sudo_refused": Step.SUDO,
+    "sudo_missing": Step.SUDO,
+    "host_error": Step.PORT,
+    "patch_refused": Step.LIVE_PATCH,
+    "wrong_build": Step.LIVE_PATCH,
+    "build_unreadable": Step.LIVE_PATCH,
+    "signature_required": Step.LIVE_PATCH,
+    "livepatch_unsupported": Step.LIVE_PATCH,
+    "needs_root": Step.LIVE_PATCH,
+    "foreign_patch": Step.LIVE_PATCH,
+    "transition_under_way": Step.LIVE_PATCH,
+    "host_locked": Step.LIVE_PATCH,
+    "host_disk_full": Step.LIVE_PATCH,
+    "module_invalid": Step.LIVE_PATCH,
+    "downgrade": Step.LIVE_PATCH,
+}
+
+
+def host_errors() -> list[type[HostError]]:
+    """Every class of the branch."""
+    classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, HostError)]
+    return sorted(classes, key=lambda one: one.code)
+
+
+def test_every_host_error_has_its_step() -> None:
+    """A new error has to say where it belongs."""
+    assert STEPS == {one.code: failing(one) for one in host_errors()}
+
+
+def failing(kind: type[HostError]) -> Step:
+    """The step that fails with it."""
+    return next(result.step for result in diagnose_error(kind("why")) if result.health is Health.FAIL)
+
+
+@pytest.mark.parametrize("kind", host_errors(), ids=lambda one: one.code)
+def test_steps_before_are_well_and_steps_after_are_not_tried(kind: type[HostError]) -> None:
+    """Every step is told of, in its order; the failing one says why."""
+    results = diagnose_error(kind("why"))
+    at = list(Step).index(failing(kind))
+
+    assert list(Step) == [result.step for result in results]
+    assert {Health.OK} >= {result.health for result in results[:at]}
+    assert (Health.FAIL, "why") == (results[at].health, results[at].detail)
+    assert {Health.NOT_TRIED} >= {result.health for result in results[at + 1 :]}
+
+
+def test_many_hosts_are_diagnosed_beside_each_other_and_nothing_is_stored() -> None:
+    """Each by its own check, in the order of the members."""
+    fleet = Checked("b", "a")
+    ready = Tool(name="klp", state=ToolState.READY)
+    fleet.eyes.shows = {"a": facts().model_copy(update={"tools": (ready,)}), "b": AuthenticationFailed("no")}
+
+    found = DiagnoseHosts(check=fleet.eyes, dispatcher=InlineDispatcher())(fleet.members)
+
+    assert ["b", "a"] == list(found)
+    assert {"b": Step.LOGIN, "a": None} == {
+        name: next((one.step for one in results if one.health is Health.FAIL), None) for name, results in found.items()
+    }
+    assert {} == fleet.store.sightings.last_checks()

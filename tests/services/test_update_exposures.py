@@ -1,0 +1,59 @@
+"""What is derived can be rebuilt, and is the same then."""
+
+from orchestrator.core.exposure_states import ClosedBy, ExposureState
+from tests.core.exposure_builders import LAB_1, LAB_2, facts, live
+from tests.services.fleets import Checked
+
+
+def patched() -> Checked:
+    """Two hosts that were exposed; one of them is patched now."""
+    fleet = Checked("a", "b")
+    fleet.store.catalogue.add(LAB_1)
+    for seen in (facts(), facts(live("LAB-0001"))):
+        fleet.eyes.shows = {"a": seen, "b": facts()}
+        fleet.check_hosts(fleet.members)
+        fleet.clock.advance(60)
+    return fleet
+
+
+def test_rebuilding_gives_the_same_windows_and_closures() -> None:
+    """However often it runs."""
+    fleet = patched()
+    before = (fleet.store.exposures.all(), fleet.store.exposures.closures())
+
+    for _ in range(3):
+        fleet.update_exposures.everywhere()
+
+    assert before == (fleet.store.exposures.all(), fleet.store.exposures.closures())
+    assert [ExposureState.COVERED, ExposureState.EXPOSED] == [one.state for one in before[0]]
+
+
+def test_only_the_named_hosts_are_rebuilt() -> None:
+    """The others keep what they have."""
+    fleet = patched()
+    fleet.store.catalogue.add(LAB_2)
+
+    fleet.update_exposures(["id-b"])
+
+    assert {"id-a": 1, "id-b": 2} == {
+        host: sum(one.host_id == host for one in fleet.store.exposures.all()) for host in ("id-a", "id-b")
+    }
+
+
+def test_no_host_is_no_work() -> None:
+    """An empty selection is not everything."""
+    fleet = patched()
+    before = fleet.store.exposures.all()
+    fleet.update_exposures([])
+    assert before == fleet.store.exposures.all()
+
+
+def test_a_retired_host_has_its_open_windows_withdrawn() -> None:
+    """Not fixed: it went away."""
+    fleet = patched()
+    record = next(one for one in fleet.store.hosts.all() if one.name == "b")
+    fleet.store.hosts.save([record.model_copy(update={"retired_at": fleet.clock.now()})])
+
+    fleet.update_exposures([record.id])
+
+    assert [ClosedBy.LIVE_PATCH, ClosedBy.WITHDRAWN] == [one.method for one in fleet.store.exposures.closures()]
