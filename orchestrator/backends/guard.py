@@ -9,7 +9,7 @@ from enum import IntEnum, StrEnum
 
 from pydantic import Field, SecretBytes
 
-from orchestrator.backends.become import root_script, sudo_mode, sudo_prompt, sudo_reply, why_no_answer
+from orchestrator.backends.become import root_script, why_no_answer
 from orchestrator.core.attempts import Action
 from orchestrator.core.hosts import Host
 from orchestrator.core.model import Frozen
@@ -29,6 +29,7 @@ from orchestrator.errors import (
     WrongBuild,
 )
 from orchestrator.ports.ssh import Command, Completed, Reply
+from orchestrator.probe.sudo import sudo_mode, sudo_replies
 
 START_SECONDS = 180.0
 """Deadline of a start: the upload of a module over a slow line. The attempt itself runs detached."""
@@ -178,7 +179,7 @@ def start_command(host: Host, order: Order, module: bytes, nonce: str) -> Comman
     return Command(
         argv=_argv(host, nonce, (*order.arguments(), f"size={len(module)}")),
         stdin=root_script(("guard_common", "guard_start"), ("guard_common", "guard_worker")),
-        replies=(*sudo_reply(host, nonce), *((upload,) if module else ())),
+        replies=(*sudo_replies(host.become, nonce), *((upload,) if module else ())),
         deadline=START_SECONDS,
         max_output=MAX_ANSWER,
     )
@@ -189,14 +190,14 @@ def status_command(host: Host, attempt_id: str, nonce: str) -> Command:
     return Command(
         argv=_argv(host, nonce, (f"attempt={attempt_id}",)),
         stdin=root_script(("guard_common", "guard_status")),
-        replies=sudo_reply(host, nonce),
+        replies=sudo_replies(host.become, nonce),
         deadline=STATUS_SECONDS,
         max_output=MAX_ANSWER,
     )
 
 
 def _argv(host: Host, nonce: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
-    return ("sh", "-s", "--", sudo_mode(host), sudo_prompt(nonce), f"nonce={nonce}", *arguments)
+    return ("sh", "-s", "--", sudo_mode(host.become), f"nonce={nonce}", *arguments)
 
 
 def parse_answer(host: Host, completed: Completed, nonce: str) -> GuardAnswer:

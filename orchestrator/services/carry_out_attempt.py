@@ -114,7 +114,7 @@ class _Course:
 
     def _decided(self, facts: Facts) -> Finding | None:
         """What the facts alone decide. Raises `PatchRefused`."""
-        if facts.boot_id is not None and facts.boot_id != self.attempt.boot_id:
+        if None not in (facts.boot_id, self.attempt.boot_id) and facts.boot_id != self.attempt.boot_id:
             detail = f"the host rebooted since the intent: its boot id is {facts.boot_id}"
             return Finding(code=OutcomeCode.LOST, error_code="wrong_boot", detail=detail)
         action = self.attempt.action

@@ -16,11 +16,12 @@ from orchestrator.errors import (
     HostError,
     ModuleInvalid,
     NeedsRoot,
-    RootUnavailable,
+    SudoMissing,
     SudoPasswordMissing,
     SudoRefused,
 )
 from orchestrator.ports.ssh import Completed
+from orchestrator.probe.sudo import sudo_replies
 from tests.backends.local_host import SHELLS, LocalHost, eventually, make_work
 from tests.needs import require
 
@@ -76,20 +77,19 @@ def test_output_that_imitates_a_trailer_is_output() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "stderr"),
+    ("code", "exit_status", "stderr"),
     [
-        ("sudo_password_missing", b"sudo: a password is required"),
-        ("sudo_password_wrong", b"Sorry, try again."),
-        ("sudo_refused", b"joe is not in the sudoers file."),
-        ("sudo_refused", b"Sorry, user joe is not allowed to execute"),
-        ("sudo_missing", b"sh: 1: exec: sudo: not found"),
-        ("root_unavailable", b"sudo: unable to open /etc/sudoers"),
+        ("needs_root", 77, b""),
+        ("sudo_missing", 78, b""),
+        ("sudo_refused", 1, b"joe is not in the sudoers file."),
+        ("root_unavailable", 1, b"sudo: unable to open /etc/sudoers"),
+        ("answer_garbled", 1, b"sh: syntax error"),
     ],
 )
-def test_each_failure_of_sudo_has_its_error(code: str, stderr: bytes) -> None:
-    """By sudo's words under LC_ALL=C."""
-    with pytest.raises(RootUnavailable) as caught:
-        parse_answer(HOST, completed(stderr=stderr, exit_status=1), "n1")
+def test_each_way_not_to_become_root_has_its_error(code: str, exit_status: int, stderr: bytes) -> None:
+    """By become.sh's exit code, or by sudo's words."""
+    with pytest.raises(HostError) as caught:
+        parse_answer(HOST, completed(stderr=stderr, exit_status=exit_status), "n1")
     assert code == caught.value.code
 
 
@@ -112,6 +112,8 @@ def test_the_password_is_no_argument_and_in_no_representation() -> None:
     assert "hunter2" not in repr(command)
     assert b"hunter2" not in command.stdin
     assert all("hunter2" not in argument for argument in command.argv)
+    assert sudo_replies(host.become, "n1")[0] == command.replies[0]
+    assert command.replies[0].marker not in command.stdin + " ".join(command.argv).encode()
 
 
 def test_every_refusal_is_an_exit_code_of_the_guard() -> None:
@@ -165,6 +167,14 @@ def test_sudo_that_refuses(local: LocalHost) -> None:
     local.fault("sudo", "joe is not in the sudoers file.\n")
 
     with pytest.raises(SudoRefused):
+        start(local, Become())
+
+
+def test_a_host_without_sudo(local: LocalHost) -> None:
+    """The script looks before it calls."""
+    (local.root / "stand-ins/sudo").unlink()
+
+    with pytest.raises(SudoMissing):
         start(local, Become())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.become import pieces
+from orchestrator.backends.become import pieces, root_script
 from orchestrator.backends.guard import GuardAnswer, GuardExit, GuardState
 from orchestrator.backends.klp import Klp
 from orchestrator.core.attempts import Action
@@ -236,6 +236,7 @@ def test_a_dead_controllers_lock_is_taken_over(local: LocalHost) -> None:
     """Its worker was killed: the lock is stale, and the next attempt takes it."""
     local.fault("transition", "never")
     start(local, make_work(limit_seconds=30))
+    eventually(lambda: state_of(local) is PatchState.TRANSITIONING)
     local.kill_worker()
     local.fault("transition", "0")
     local.write("sys/kernel/livepatch/lab_0001/transition", "0\n")
@@ -548,6 +549,18 @@ def test_the_scripts_pass_shellcheck(part: str) -> None:
     )
 
     assert (0, "") == (done.returncode, done.stdout)
+
+
+def test_the_outer_script_passes_shellcheck() -> None:
+    """What becomes root, as it is sent."""
+    done = subprocess.run(
+        [require("shellcheck"), "-s", "sh", "-e", "SC2317,SC2034,SC2154", "-"],
+        input=root_script(("guard_common", "guard_status")),
+        capture_output=True,
+        check=False,
+    )
+
+    assert (0, b"") == (done.returncode, done.stdout)
 
 
 def test_the_exit_codes_of_script_and_enum_agree() -> None:

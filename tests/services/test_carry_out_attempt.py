@@ -26,6 +26,7 @@ from tests.needs import require
 
 T = TypeVar("T")
 LIMITS = Limits.model_validate({"transition": "2s", "host": "100s"})
+SHORT = Limits.model_validate({"transition": "2s", "host": "20s"})
 FASTER = 10.0
 """The controller's clock runs that much faster than the host's."""
 
@@ -100,10 +101,16 @@ class World:
         return self.local.check(member.host)
 
     def carry_out(
-        self, *, action: Action = Action.APPLY, resume: bool = False, steps: Steps | None = None, patch: Patch = PATCH
+        self,
+        *,
+        action: Action = Action.APPLY,
+        resume: bool = False,
+        steps: Steps | None = None,
+        patch: Patch = PATCH,
+        limits: Limits = LIMITS,
     ) -> Outcome:
         """The whole attempt."""
-        return self.runner(steps).carry_out(make_attempt(action), MEMBER, patch, BUILD, LIMITS, resume=resume)
+        return self.runner(steps).carry_out(make_attempt(action), MEMBER, patch, BUILD, limits, resume=resume)
 
     def state(self) -> PatchState | None:
         """Where the patch stands."""
@@ -154,9 +161,7 @@ class _Modules:
 
 MEMBER = Member(
     host=Host(name="web1", address="web1"),
-    record=HostRecord(
-        id="H1", name="web1", address="web1", incarnated_at=NOW, first_listed_at=NOW, last_listed_at=NOW
-    ),
+    record=HostRecord(id="H1", name="web1", address="web1", incarnated_at=NOW, first_listed_at=NOW, last_listed_at=NOW),
 )
 
 
@@ -341,7 +346,7 @@ def test_a_host_that_stays_silent_after_the_start_is_unknown(world: World, monke
 
     monkeypatch.setattr(world, "check", once)
 
-    outcome = world.carry_out()
+    outcome = world.carry_out(limits=SHORT)
 
     assert (OutcomeCode.UNKNOWN, "not_verified") == (outcome.code, outcome.error_code)
 
@@ -411,7 +416,7 @@ def test_a_transition_that_nobody_ends_is_unknown(world: World) -> None:
     world.local.fault("transition", "never")
     _start_and_kill(world, when=lambda: world.state() is PatchState.TRANSITIONING)
 
-    outcome = world.carry_out(resume=True)
+    outcome = world.carry_out(resume=True, limits=SHORT)
 
     assert (OutcomeCode.UNKNOWN, "guard_died") == (outcome.code, outcome.error_code)
 
