@@ -23,8 +23,8 @@ DEFAULT_NAMES = ("lab-a", "lab-b", "lab-c")
 BUILDS = 2
 """Kernel builds in the fleet, where the archive has that many."""
 
-BOOT_SECONDS = 180.0
-"""Until sshd must answer. On an idle machine it takes a tenth of that."""
+BOOT_SECONDS = 300.0
+"""Until sshd must answer. On an idle machine it takes a twentieth of that."""
 
 Progress = Callable[[str], None]
 
@@ -126,7 +126,9 @@ class LabFleet:
         """Return when the machine's sshd answers; `NotAvailable` with the end of its console when it does not."""
         deadline = time.monotonic() + BOOT_SECONDS
         process = vm.process
-        while not vms.answers(process.port, seconds=2.0):
+        for seconds in vms.patience():
+            if vms.answers(process.port, seconds=seconds):
+                return
             if not process.is_alive or time.monotonic() > deadline:
                 raise NotAvailable(f"{vm.name} did not come up: {_last_console_lines(vm.console)}")
             time.sleep(0.2)
@@ -145,7 +147,7 @@ class LabFleet:
             "HostKeyAlias": name,
             "IdentitiesOnly": "yes",
             "BatchMode": "yes",
-            "ConnectTimeout": "10",
+            "ConnectTimeout": "30",
             "LogLevel": "ERROR",
         }
         words = [word for option in options.items() for word in ("-o", "=".join(option))]
@@ -247,7 +249,7 @@ def _describe(cache: Cache, home: Path, name: str, built: Kernel, init: Init) ->
     machine = vms.Machine(
         name=name,
         release=built.release,
-        vmlinuz=built.vmlinuz,
+        vmlinux=built.vmlinux,
         initrd=built.initrd,
         disk=disk.disk,
         machine_id=disk.machine_id,

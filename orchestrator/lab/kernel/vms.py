@@ -30,7 +30,7 @@ class Machine:
 
     name: str
     release: str
-    vmlinuz: Path
+    vmlinux: Path
     initrd: Path
     disk: Path
     machine_id: str
@@ -73,7 +73,7 @@ def qemu_command(
         *("-name", machine.name, "-uuid", str(uuid.UUID(machine.machine_id))),
         *("-M", "q35", "-accel", accel, "-cpu", "max", "-smp", "1", "-m", str(MEMORY_MB)),
         *("-nodefaults", "-no-user-config", "-display", "none", "-daemonize", "-pidfile", str(pid_file)),
-        *("-kernel", str(machine.vmlinuz), "-initrd", str(machine.initrd), "-append", machine.command_line),
+        *("-kernel", str(machine.vmlinux), "-initrd", str(machine.initrd), "-append", machine.command_line),
         *("-chardev", f"file,id=console,path={_escaped(console)},append=on", "-serial", "chardev:console"),
         *("-drive", f"file={_escaped(overlay)},if=virtio,format=qcow2,cache=unsafe"),
         *("-netdev", f"user,id=n0,hostfwd=tcp:{LOOPBACK}:{port}-:22", "-device", "virtio-net-pci,netdev=n0,romfile="),
@@ -184,3 +184,15 @@ def answers(port: int, *, seconds: float) -> bool:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False
+
+
+def patience() -> Iterator[float]:
+    """For how many seconds to wait for a greeting, try after try.
+
+    Longer every time: sshd starts a process for every caller, and on an emulated processor that is busy, callers who
+    leave early and call again at once would keep it from ever greeting anybody.
+    """
+    seconds = 2.0
+    while True:
+        yield seconds
+        seconds = min(seconds * 1.5, 15.0)

@@ -9,4 +9,4 @@ mkdir -p /run/sshd /run/lock /dev/pts /dev/shm
 mount -t devpts -o gid=5,mode=620,ptmxmode=000 devpts /dev/pts
 mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs /dev/shm
 hostname -F /etc/hostname
-cat /etc/modules-load.d/*.conf 2>/dev/null | grep -v '^[#;]' | while read -r module; do modprobe "$module"; done
+cat /etc/modules-load.d/*.conf 2>/dev/null | grep '^[^#;]' | while read -r module; do modprobe "$module"; done
