@@ -42,8 +42,8 @@ def why_no_answer(host: Host, completed: Completed) -> HostError:
     said = completed.stderr.decode(errors="replace").strip()
     if completed.exit_status == _SWITCHED_OFF:
         return NeedsRoot(
-            f"{host.name}: root is needed, and become is switched off or is not sudo to root; set ansible_become or log "
-            "in as root"
+            f"{host.name}: root is needed, and become is switched off or is not sudo to root; set ansible_become or "
+            "log in as root"
         )
     if completed.exit_status == _NO_SUDO:
         return SudoMissing(f"{host.name}: root is needed, and the host has no sudo; install it or log in as root")
