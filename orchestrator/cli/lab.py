@@ -9,10 +9,11 @@ from orchestrator.bootstrap import App
 from orchestrator.cli.context import AsJson, app_of
 from orchestrator.cli.output import out, print_json, print_table, safe, say
 from orchestrator.lab.kernel import fleet as kernel_fleet
-from orchestrator.lab.simulated import background, handover
+from orchestrator.lab.simulated import background, demo, handover
 from orchestrator.lab.simulated.faults import load_faults
 from orchestrator.lab.simulated.handover import SETTINGS_FILE
 from orchestrator.lab.simulated.machines import MOST_HOSTS
+from orchestrator.settings import Origin
 
 Hosts = Annotated[int, typer.Option("--hosts", min=1, max=MOST_HOSTS, help="How many hosts to simulate.")]
 
@@ -22,6 +23,7 @@ def add_to(cli: typer.Typer) -> None:
     group = typer.Typer(help="A fleet to try it on.", no_args_is_help=True)
     for command in (up, down, status):
         group.command()(command)
+    group.command("demo")(demonstrate)
     kernel = typer.Typer(help="Real kernels in QEMU.", no_args_is_help=True)
     kernel.command("up")(kernel_up)
     kernel.command("down")(kernel_down)
@@ -67,6 +69,18 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     )
     columns = ("HOST", "LOGIN", "KERNEL", "IN FORCE", "FAULTS")
     print_table(columns, rows, empty="the simulated fleet is down")
+
+
+def demonstrate(
+    context: typer.Context,
+    hosts: Hosts = 40,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the fleet and the service running at the end.")] = False,
+) -> None:
+    """The whole journey on a simulated fleet: check, expose, patch in waves, prove. In --home, which must be empty, or
+    in a temporary folder."""
+    app = app_of(context)
+    home = app.settings.home if app.origins["home"] is Origin.OPTION else None
+    demo.run(home=home, hosts=hosts, keep=keep, say=out.print)
 
 
 def kernel_up(context: typer.Context) -> None:
