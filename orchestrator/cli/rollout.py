@@ -1,6 +1,7 @@
 """``patchwave plan`` and ``patchwave rollout``."""
 
 import getpass
+import os
 from collections.abc import Callable
 from itertools import groupby
 from operator import itemgetter
@@ -11,7 +12,7 @@ import typer
 from rich.live import Live
 
 from orchestrator.bootstrap import App
-from orchestrator.cli.context import AsJson, Limit, Yes, app_of, confirmed, listed
+from orchestrator.cli.context import AsJson, Limit, Yes, app_of, confirmed, declined, listed, run_of
 from orchestrator.cli.output import coloured, err, out, print_json, print_table, safe, say
 from orchestrator.cli.progress import waves_table
 from orchestrator.core.plans import Plan
@@ -93,30 +94,50 @@ def start(
     if not as_json:
         _print_plan(made)
     if not confirmed(f"Patch {len(made.hosts)} hosts?", yes):
-        say("nothing was started")
-        raise typer.Exit(1)
+        declined("nothing was started", as_json=as_json)
     rollout_id = app.order_rollout().create(made, started_by=_who())
     say(f"rollout {rollout_id}")
     if detach:
         _print_rollout(app, rollout_id, as_json)
         return
-    _drive(app, rollout_id, as_json)
+    state = _drive(context, rollout_id) or _follow(app, rollout_id)
+    _print_rollout(app, rollout_id, as_json)
+    _exit_by(state)
 
 
 def _who() -> str:
-    return f"{getpass.getuser()}@cli"
-
-
-def _drive(app: App, rollout_id: str, as_json: bool) -> None:
-    """Drive it in this process, shown live, and exit by how it ended."""
+    """The login name. An account without one, as containers have them, is named by its number."""
     try:
-        with Live(console=err, refresh_per_second=4, transient=True) as live:
-            state = app.drive_rollout(rollout_id, watch=lambda state: live.update(waves_table(state)))
-    except KeyboardInterrupt:
-        say(f"stopped; what was sent goes on by itself. Go on with: patchwave rollout resume {rollout_id}")
-        raise typer.Exit(1) from None
-    _print_rollout(app, rollout_id, as_json)
-    _exit_by(state)
+        return f"{getpass.getuser()}@cli"
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}@cli"
+
+
+def _drive(context: typer.Context, rollout_id: str) -> RolloutState | None:
+    """Drive it in this process, shown live; the state in which it rests. None: a living engine drives it."""
+    run = run_of(context)
+    run.when_interrupted = (
+        f"stopped; what was sent goes on by itself. Go on with: patchwave rollout resume {rollout_id}"
+    )
+    try:
+        return _drive_here(run.app, rollout_id)
+    except LeaseHeld as exc:
+        say(f"{exc}: looking whether that engine is alive")
+    if run.app.read_rollouts.has_living_engine(rollout_id):
+        run.when_interrupted = f"no longer followed; rollout {rollout_id} goes on"
+        return None
+    say("it is not; taking over")
+    return _drive_here(run.app, rollout_id)
+
+
+def _drive_here(app: App, rollout_id: str) -> RolloutState:
+    with Live(console=err, refresh_per_second=4, transient=True) as live:
+        return app.drive_rollout(rollout_id, watch=lambda state: live.update(waves_table(state)))
+
+
+def _follow(app: App, rollout_id: str) -> RolloutState:
+    with Live(console=err, refresh_per_second=4, transient=True) as live:
+        return app.read_rollouts.follow(rollout_id, lambda state: live.update(waves_table(state)))
 
 
 def _exit_by(state: RolloutState) -> None:
@@ -172,15 +193,14 @@ def watch(context: typer.Context, rollout: RolloutId) -> None:
     """Follow a rollout that another process drives, until it is final."""
     app = app_of(context)
     rollout_id = _find(app, rollout)
-    with Live(console=err, refresh_per_second=4, transient=True) as live:
-        state = app.read_rollouts.follow(rollout_id, lambda state: live.update(waves_table(state)))
+    state = _follow(app, rollout_id)
     _print_rollout(app, rollout_id, as_json=False)
     _exit_by(state)
 
 
 def _order(event: Event, done: str) -> Callable[..., None]:
     def command(context: typer.Context, rollout: RolloutId, as_json: AsJson = False) -> None:
-        _give(app_of(context), rollout, event, as_json)
+        _give(context, rollout, event, as_json)
 
     command.__doc__ = done
     return command
@@ -197,7 +217,7 @@ for _name, _command in {"pause": pause, "resume": resume, "retry": retry, "abort
 def skip(context: typer.Context, rollout: RolloutId, host: str, as_json: AsJson = False) -> None:
     """Leave a host out whose turn has not come."""
     app = app_of(context)
-    _give(app, rollout, Skip(host_id=app.reader.record(host).id), as_json)
+    _give(context, rollout, Skip(host_id=app.reader.record(host).id), as_json)
 
 
 def rollback(context: typer.Context, rollout: RolloutId, yes: Yes = False, as_json: AsJson = False) -> None:
@@ -212,17 +232,19 @@ def rollback(context: typer.Context, rollout: RolloutId, yes: Yes = False, as_js
     if not reopening:
         say("no exposure window would reopen")
     if not confirmed("Roll back?", yes):
-        raise typer.Exit(1)
-    _give(app, rollout_id, Rollback(), as_json)
+        declined("nothing was rolled back", as_json=as_json)
+    _give(context, rollout_id, Rollback(), as_json)
 
 
-def _give(app: App, rollout: str, event: Event, as_json: bool) -> None:
-    """Leave the order; act on it here, unless a live engine holds the lease and acts by itself."""
+def _give(context: typer.Context, rollout: str, event: Event, as_json: bool) -> None:
+    """Leave the order; act on it here, unless a living engine drives the rollout and acts by itself."""
+    app = app_of(context)
     app.require_write()
     rollout_id = _find(app, rollout)
     app.order_rollout().ask(rollout_id, event, _who())
-    try:
-        _drive(app, rollout_id, as_json)
-    except LeaseHeld as exc:
-        say(f"left to the engine that drives it ({exc})")
-        _print_rollout(app, rollout_id, as_json)
+    state = _drive(context, rollout_id)
+    if state is None:
+        say("left to the engine that drives it")
+    _print_rollout(app, rollout_id, as_json)
+    if state is not None:
+        _exit_by(state)
