@@ -3,11 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from pydantic import SecretBytes
-
 from orchestrator.core.hosts import Become
-from orchestrator.ports.ssh import Command, Reply
+from orchestrator.ports.ssh import Command
 from orchestrator.probe.script import ProbePart, compose
+from orchestrator.probe.sudo import sudo_mode, sudo_replies
 
 CHECK_DEADLINE = 60.0
 """Seconds a check may take."""
@@ -23,26 +22,9 @@ def check_command(
     """
     if not re.fullmatch(r"[A-Za-z0-9]{16,64}", nonce):
         raise ValueError("the nonce of a check is 16 to 64 letters and digits")
-    mode = _mode(become)
     return Command(
-        argv=("sh", "-s", "--", nonce, mode, known_packages or "-"),
+        argv=("sh", "-s", "--", nonce, sudo_mode(become), known_packages or "-"),
         stdin=compose(extra).encode(),
-        replies=(_password(nonce, become),) if mode == "password" else (),
+        replies=sudo_replies(become, nonce),
         deadline=CHECK_DEADLINE,
-    )
-
-
-def _mode(become: Become) -> str:
-    """``none``: only a login as root reads what needs root; ``nopass``: sudo, without a password; ``password``."""
-    if become.enabled is False or become.method != "sudo" or become.user != "root":
-        return "none"
-    return "nopass" if become.password is None else "password"
-
-
-def _password(nonce: str, become: Become) -> Reply:
-    secret = "" if become.password is None else become.password.get_secret_value()
-    return Reply(
-        marker=b"[patchwave %s] password: " % nonce.encode(),
-        data=SecretBytes(secret.encode() + b"\n"),
-        on_repeat="SudoPasswordWrong",
     )

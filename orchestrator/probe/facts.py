@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from orchestrator.core.facts import Facts, Volatile
 from orchestrator.ports.ssh import Completed
+from orchestrator.probe.account import root_lacks
 from orchestrator.probe.answer import INCOMPLETE, Answer, read_answer
-from orchestrator.probe.become import root_lacks
 from orchestrator.probe.fields import Fields, read_fields
 from orchestrator.probe.kernel import parse_arch, parse_kernel, read_owners
 from orchestrator.probe.livepatch import SeenPatches, parse_livepatch

@@ -2,16 +2,6 @@
 # The frame of an answer. Every section is built in $body by builtins (no fork), printed whole, and closed by a
 # trailer with its exit code, its byte count and the nonce: a section without its trailer did not happen.
 
-set_up() {
-  LC_ALL=C LANGUAGE=C
-  PATH="${root:+$root/stand-ins:}/usr/sbin:/usr/bin:/sbin:/bin"
-  export LC_ALL LANGUAGE PATH
-  unset IFS
-  umask 077
-  newline='
-'
-}
-
 # put KEY VALUE. A value holds no newline: it came from `read`, or was checked by `is_plain`.
 put() {
   body="$body$1=$2$newline"
@@ -79,23 +69,6 @@ is_plain() {
   case $1 in
     '' | *[!A-Za-z0-9_.+@:,~-]*) return 1 ;;
   esac
-}
-
-# can_call PROGRAM: it is there; below a root prefix only a stand-in may speak for the host.
-can_call() {
-  if [ -n "$root" ]; then
-    [ -x "$root/stand-ins/$1" ]
-  else
-    command -v "$1" >/dev/null 2>&1
-  fi
-}
-
-# call PROGRAM ARGUMENT...: a stand-in goes first even where the shell has the program built in (busybox).
-call() {
-  program=$1
-  shift
-  if [ -n "$root" ] && [ -x "$root/stand-ins/$program" ]; then program=$root/stand-ins/$program; fi
-  "$program" "$@"
 }
 
 # section NAME: run read_NAME and print what it built.

@@ -30,8 +30,12 @@ ACCOUNT_SECTIONS = (
 ROOT_SECTIONS = ("root_identity", "root_transition")
 """Sections that only root can read."""
 
-_PIECES = ("frame", "os", "kernel", "boot", "security", "virtualization", "livepatch", "packages", "kernels", "reboot")
-_ROOT_PIECES = ("frame", "root_identity", "root_transition", "root_main")
+ROOT_CALL_PIECES = ("host", "sudo")
+"""What defines ``run_as_root``."""
+
+_SECTION_PIECES = ("os", "kernel", "boot", "security", "virtualization", "livepatch", "packages", "kernels", "reboot")
+_PIECES = (*ROOT_CALL_PIECES, "frame", *_SECTION_PIECES)
+_ROOT_PIECES = ("host", "frame", "root_identity", "root_transition", "root_main")
 
 
 class ProbePart(Frozen):
@@ -54,13 +58,13 @@ def _compose(extra: tuple[ProbePart, ...]) -> str:
     mine = [part for part in extra if not part.needs_root]
     roots = [part for part in extra if part.needs_root]
     root_part = "\n".join(
-        [*map(_piece, _ROOT_PIECES), *_parts("extra_root_sections", roots), 'root_main "$@"; exit "$?"', ""]
+        [*map(piece, _ROOT_PIECES), *_parts("extra_root_sections", roots), 'root_main "$@" </dev/null; exit "$?"', ""]
     )
     # Quoted as one word, so that `sh -c` gets it as it stands; a cut inside it is a syntax error and runs nothing.
     holder = "\n".join(["define_root_part() {", "  root_part=".ljust(12) + shlex.quote(root_part), "}"])
     # `exit` on the same line: a shell whose stdin stays open for sudo's password would wait for more of it.
     return "\n".join(
-        [*map(_piece, _PIECES), *_parts("extra_sections", mine), holder, _piece("main"), 'main "$@"; exit "$?"', ""]
+        [*map(piece, _PIECES), *_parts("extra_sections", mine), holder, piece("main"), 'main "$@"; exit "$?"', ""]
     )
 
 
@@ -77,7 +81,7 @@ def _parts(function: str, parts: list[ProbePart]) -> list[str]:
 
 
 @lru_cache(maxsize=32)
-def _piece(name: str) -> str:
-    """Without its comments: sudo writes the whole root part to the host's log."""
+def piece(name: str) -> str:
+    """A `.sh` file of this package without its comments: sudo writes the whole root part to the host's log."""
     text = resources.files(__package__).joinpath(f"{name}.sh").read_text(encoding="utf-8")
     return re.sub(r"^[ ]*#.*\n", "", text, flags=re.MULTILINE).strip()

@@ -10,11 +10,9 @@ from orchestrator.errors import (
     RootUnavailable,
     SudoMissing,
     SudoPasswordMissing,
-    SudoPasswordWrong,
-    SudoRefused,
 )
+from orchestrator.probe.account import root_lacks
 from orchestrator.probe.answer import Answer, Section
-from orchestrator.probe.become import root_lacks
 from orchestrator.probe.fields import Fields, fields_of
 from orchestrator.probe.kernel import Owner, parse_kernel, read_owners
 from orchestrator.probe.livepatch import parse_livepatch
@@ -494,17 +492,12 @@ def test_packages(body: bytes, expected: Frozen) -> None:
         ("none", "", "needs_root"),
         ("missing", "", SudoMissing.code),
         ("sudo", "sudo: a password is required", SudoPasswordMissing.code),
-        ("sudo", "sudo: interactive authentication is required", SudoPasswordMissing.code),
-        ("sudo", "sudo: 1 incorrect password attempt", SudoPasswordWrong.code),
-        ("sudo", "ops is not in the sudoers file.  This incident will be reported.", SudoRefused.code),
-        ("sudo", "Sorry, user ops may not run sudo on web1.", SudoRefused.code),
-        ("sudo", "Sorry, user ops is not allowed to execute '/usr/bin/sh -c ...' as root on web1.", SudoRefused.code),
         ("sudo", "sudo: unable to resolve host web1", RootUnavailable.code),
         ("login", "", RootUnavailable.code),
         ("", "", RootUnavailable.code),
     ],
 )
 def test_root_lacks(how: str, stderr: str, expected: str) -> None:
-    """sudo's own words, under LC_ALL=C, name the error."""
+    """The script says whether there is sudo, and sudo what it lacks; anything else is a failure without a name."""
     answer = Answer(sections={}, complete=True, root=False, stderr=stderr)
     assert expected == root_lacks(answer, fields_of(f"how={how}\n".encode()))

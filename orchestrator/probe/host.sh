@@ -1,0 +1,29 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# What every script of ours does first on a host, and how it calls programs. root: the prefix of all paths.
+
+set_up() {
+  LC_ALL=C LANGUAGE=C
+  PATH="${root:+$root/stand-ins:}/usr/sbin:/usr/bin:/sbin:/bin"
+  export LC_ALL LANGUAGE PATH
+  unset IFS
+  umask 077
+  newline='
+'
+}
+
+# can_call PROGRAM: it is there; below a root prefix only a stand-in may speak for the host.
+can_call() {
+  if [ -n "$root" ]; then
+    [ -x "$root/stand-ins/$1" ]
+  else
+    command -v "$1" >/dev/null 2>&1
+  fi
+}
+
+# call PROGRAM ARGUMENT...: a stand-in goes first even where the shell has the program built in (busybox).
+call() {
+  program=$1
+  shift
+  if [ -n "$root" ] && [ -x "$root/stand-ins/$program" ]; then program=$root/stand-ins/$program; fi
+  "$program" "$@"
+}
