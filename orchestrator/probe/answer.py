@@ -11,6 +11,16 @@ INCOMPLETE = "answer_incomplete"
 """Why something is unknown: its section, or the end of the answer, did not arrive."""
 
 _NOT_RUN = re.compile(rb"currently not available|nologin|not found|permission denied|no such file", re.IGNORECASE)
+_FRAME_LINE = re.compile(
+    rb"(?:\A|\n)PATCHWAVE (?P<nonce>[A-Za-z0-9]{1,64}) (?:(?P<kind>begin|root|done)"
+    rb"|section (?P<opens>[a-z][a-z0-9_]{0,39})|err (?P<err>[0-9]{1,3})"
+    rb"|end (?P<closes>[a-z][a-z0-9_]{0,39}) (?P<status>[0-9]{1,3}|too_large) (?P<count>[0-9]{1,9}))(?=\n)"
+)
+"""A line of the frame, anybody's: which are ours tells the nonce. A match ends before the newline that the next one
+begins with, so that a forged line hides no true one."""
+
+_CONTINUATION = bytes(range(0x80, 0xC0))
+"""Bytes of UTF-8 that begin no character."""
 
 
 class Section(Frozen):
@@ -45,7 +55,7 @@ def read_answer(completed: Completed, *, nonce: str) -> Answer:
     Raises `ShellUnusable` when the login shell clearly did not run our script, `AnswerGarbled` when there is no trace
     of our frame for any other reason. Everything else is an `Answer`, however little of it came.
     """
-    frames = list(_frame_lines(nonce).finditer(completed.stdout))
+    frames = [line for line in _FRAME_LINE.finditer(completed.stdout) if line["nonce"] == nonce.encode()]
     if not frames:
         raise _no_frame(completed)
     kinds = [frame["kind"] for frame in frames]
@@ -54,14 +64,6 @@ def read_answer(completed: Completed, *, nonce: str) -> Answer:
         complete=b"done" in kinds,
         root=b"root" in kinds,
         stderr=clean(completed.stderr, 2000),
-    )
-
-
-def _frame_lines(nonce: str) -> re.Pattern[bytes]:
-    return re.compile(
-        rb"(?:\A|\n)PATCHWAVE " + re.escape(nonce.encode()) + rb" (?:(?P<kind>begin|root|done)"
-        rb"|section (?P<opens>[a-z][a-z0-9_]{0,39})|err (?P<err>[0-9]{1,3})"
-        rb"|end (?P<closes>[a-z][a-z0-9_]{0,39}) (?P<status>[0-9]{1,3}|too_large) (?P<count>[0-9]{1,9}))(?=\n)"
     )
 
 
@@ -94,7 +96,7 @@ def _section(data: bytes, opens: re.Match[bytes], after: list[re.Match[bytes]]) 
 
 def _has_length(body: bytes, count: int) -> bool:
     """``${#text}`` counts bytes; busybox built with Unicode support counts UTF-8 characters even in the C locale."""
-    return count in (len(body), sum(1 for byte in body if byte & 0xC0 != 0x80))
+    return count in (len(body), len(body.translate(None, _CONTINUATION)))
 
 
 def _no_frame(completed: Completed) -> SessionBroken:

@@ -1,10 +1,13 @@
 """The lines of a section: ``KEY=value``, or ``KEY!reason`` for what could not be read."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.probe.answer import INCOMPLETE, Answer
 from orchestrator.probe.text import clean
+
+_KEY = re.compile(rb"([^=!]{0,39})([=!])", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +66,7 @@ def _lines(body: bytes, limit: int) -> Iterator[Line]:
 
 
 def _split(raw: bytes) -> tuple[str, bytes, bytes]:
-    at = next((index for index, byte in enumerate(raw[:40]) if byte in b"=!"), None)
-    if at is None:
+    found = _KEY.match(raw)
+    if found is None:
         return "", b"", b""
-    return clean(raw[:at], 40), raw[at : at + 1], raw[at + 1 :]
+    return clean(found[1], 40), found[2], raw[found.end() :]

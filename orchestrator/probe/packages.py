@@ -1,6 +1,8 @@
 """The installed packages, as dpkg, rpm and apk list them."""
 
+import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from orchestrator.core.facts import Package, Packages
 from orchestrator.core.model import Frozen
@@ -9,6 +11,10 @@ from orchestrator.probe.fields import fields_of
 from orchestrator.probe.text import clean, match
 
 _LIST = b"\nlist=sent\n"
+_PLAIN = re.compile(rb"[!-~\t]{1,200}")
+
+Row = tuple[str, str, str, str, str]
+"""Name, architecture, version, source, source version; empty where the packager says nothing."""
 
 
 class SeenPackages(Frozen):
@@ -40,12 +46,16 @@ def parse_packages(section: Section | None) -> SeenPackages:
         )
     if fields.get("status") != "0":
         return SeenPackages(lacks="unreadable")
-    rows = list(reader(listing))
-    items = sorted({row for row in rows if row is not None}, key=lambda row: (row.name, row.arch or "", row.version))
-    return SeenPackages(
-        packages=Packages(manager=manager, fingerprint=fingerprint, items=tuple(items)),
-        rows_lack="answer_garbled" if None in rows else None,
-    )
+    items, rows_lack = _read(reader, listing)
+    return SeenPackages(packages=Packages(manager=manager, fingerprint=fingerprint, items=items), rows_lack=rows_lack)
+
+
+@lru_cache(maxsize=8)
+def _read(reader: "Reader", listing: bytes) -> tuple[tuple[Package, ...], str | None]:
+    """The packages, and why some rows are left out. Kept for a while: hosts of one image send the same bytes."""
+    rows = set(reader(listing))
+    items = tuple(_package(*row) for row in sorted(row for row in rows if row is not None))
+    return items, "answer_garbled" if None in rows else None
 
 
 def source_rpm(name: str) -> tuple[str | None, str | None]:
@@ -60,49 +70,61 @@ def rpm_version(text: str) -> str:
     return text.removeprefix("(none):")
 
 
-def _dpkg(listing: bytes) -> Iterator[Package | None]:
-    for raw in _rows(listing):
-        cells = raw.split(b"\t")
+def _dpkg(listing: bytes) -> Iterator[Row | None]:
+    for line in _lines(listing):
+        cells = _cells(line)
         if len(cells) != 6:
             yield None
-        elif cells[5] == b"installed":
-            yield _package(*cells[:5])
+        elif cells[5] == "installed":
+            name, version, arch, source, source_version, _ = cells
+            yield _row(name, arch, version, source, source_version)
 
 
-def _rpm(listing: bytes) -> Iterator[Package | None]:
-    for raw in _rows(listing):
-        cells = raw.split(b"\t")
+def _rpm(listing: bytes) -> Iterator[Row | None]:
+    for line in _lines(listing):
+        cells = _cells(line)
         if len(cells) != 4:
             yield None
-        elif cells[0] != b"gpg-pubkey":
-            source, version = source_rpm(clean(cells[3], 200))
-            known = (source or "").encode(), (version or "").encode()
-            yield _package(cells[0], cells[1].removeprefix(b"(none):"), cells[2], *known)
+        elif cells[0] != "gpg-pubkey":
+            source, version = source_rpm(cells[3])
+            yield _row(cells[0], cells[2], rpm_version(cells[1]), source or "", version or "")
 
 
-def _apk(listing: bytes) -> Iterator[Package | None]:
+def _apk(listing: bytes) -> Iterator[Row | None]:
     for block in listing.split(b"\n\n"):
-        cells = {line[:2]: line[2:] for line in _rows(block)}
+        cells = {line[:2]: clean(line[2:], 200) for line in _lines(block)}
         if cells:
-            name, version = cells.get(b"P:", b""), cells.get(b"V:", b"")
-            yield _package(name, version, cells.get(b"A:", b""), cells.get(b"o:", b""), version)
+            name, version = cells.get(b"P:", ""), cells.get(b"V:", "")
+            yield _row(name, cells.get(b"A:", ""), version, cells.get(b"o:", ""), version)
 
 
-def _rows(listing: bytes) -> Iterator[bytes]:
+def _lines(listing: bytes) -> Iterator[bytes]:
     return (line for line in listing.split(b"\n") if line)
 
 
-def _package(name: bytes, version: bytes, arch: bytes, source: bytes, source_version: bytes) -> Package | None:
-    cells = [clean(cell, 200) for cell in (name, version, arch, source, source_version)]
-    if not cells[0] or not cells[1] or any(" " in cell for cell in cells):
+def _cells(line: bytes) -> list[str]:
+    """The line's cells, printable. Nearly all lines are so already: a host has hundreds, and a fleet has many hosts."""
+    if _PLAIN.fullmatch(line):
+        return line.decode().split("\t")
+    return [clean(cell, 200) for cell in line.split(b"\t")]
+
+
+def _row(name: str, arch: str, version: str, source: str, source_version: str) -> Row | None:
+    """None where it makes no sense."""
+    if not name or not version or " " in name + arch + version + source + source_version:
         return None
+    return name, arch, version, source, source_version
+
+
+def _package(name: str, arch: str, version: str, source: str, source_version: str) -> Package:
     return Package(
-        name=cells[0],
-        version=cells[1],
-        arch=cells[2] or None,
-        source=cells[3] or None,
-        source_version=cells[4] if cells[3] and cells[4] else None,
+        name=name,
+        version=version,
+        arch=arch or None,
+        source=source or None,
+        source_version=source_version or None if source else None,
     )
 
 
-_READERS: dict[str, Callable[[bytes], Iterator[Package | None]]] = {"dpkg": _dpkg, "rpm": _rpm, "apk": _apk}
+Reader = Callable[[bytes], Iterator[Row | None]]
+_READERS: dict[str, Reader] = {"dpkg": _dpkg, "rpm": _rpm, "apk": _apk}
