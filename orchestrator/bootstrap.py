@@ -20,7 +20,7 @@ from orchestrator.core.patterns import parse_pattern
 from orchestrator.core.plans import Plan
 from orchestrator.core.sightings import CheckRecord
 from orchestrator.dispatch.threads import ThreadDispatcher
-from orchestrator.errors import NotAllowed, PlaybookInvalid
+from orchestrator.errors import NotAllowed, NotAvailable, PlaybookInvalid
 from orchestrator.inventory import load_inventory
 from orchestrator.playbook_files import load_playbook
 from orchestrator.ports.store import Store
@@ -264,16 +264,22 @@ class App:
     # The home folder and its database
 
     def initialise(self, settings_file: str | None = None) -> list[str]:
-        """Make what is missing of the home folder; what was done, as lines for a person."""
+        """Make what is missing of the home folder; what was done, as lines for a person. Raises `NotAvailable`."""
+        try:
+            done = self._make_home(settings_file or SETTINGS_FILE)
+        except OSError as exc:
+            raise NotAvailable(f"the home folder cannot be made: {exc.filename}: {exc.strerror}") from exc
+        return [*done, self.upgrade_database()]
+
+    def _make_home(self, settings_file: str) -> list[str]:
         home = self.settings.home
         home.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-        done = [f"home folder: {home}"]
-        file = home / FILE
-        if not file.exists():
-            _write_private(file, settings_file or SETTINGS_FILE)
-            done.append(f"settings: {file}")
         self.settings.patches.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-        return [*done, self.upgrade_database()]
+        file = home / FILE
+        if file.exists():
+            return [f"home folder: {home}"]
+        _write_private(file, settings_file)
+        return [f"home folder: {home}", f"settings: {file}"]
 
     def upgrade_database(self) -> str:
         """Bring the schema up to date; what was done."""
@@ -283,6 +289,16 @@ class App:
     def database_problems(self) -> list[str]:
         """What is wrong with the database; empty: nothing."""
         return list(revisions.check(self.settings.database))
+
+    def not_ready(self) -> list[str]:
+        """What keeps the service from its work: cheap enough to be asked every few seconds. Raises `NotAvailable`."""
+        state = revisions.revision(self.settings.database)
+        is_current = state is revisions.Revision.CURRENT
+        return [] if is_current else [f"the schema of the database is {state}: run `patchwave db upgrade`"]
+
+    def prepare(self) -> None:
+        """Wire everything now: threads that begin beside each other must not each wire a part of their own."""
+        _ = self.drive_rollout, self.read_rollouts
 
     def close(self) -> None:
         """Close what was opened."""

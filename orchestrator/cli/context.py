@@ -1,23 +1,65 @@
 """What every command shares: the wired application, and the options that mean the same everywhere."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
 
 from orchestrator.bootstrap import App
-from orchestrator.cli.output import say
+from orchestrator.cli.output import print_json, say
 from orchestrator.core.fleet import Fleet, Member
+from orchestrator.logs import configure_logs
+from orchestrator.settings import load_settings
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document.")]
+
+@dataclass(kw_only=True)
+class Run:
+    """One run of the command, from its arguments to its exit. The application is wired when a command asks for it, so
+    that wrong settings are an error of that command, told in the form that it was asked for."""
+
+    environ: Mapping[str, str]
+    folder: Path
+    home: Path | None = None
+    wants_json: bool = False
+    when_interrupted: str = "interrupted"
+    leaves_at_once: bool = False
+
+    @cached_property
+    def app(self) -> App:
+        """The application. Raises `SettingsInvalid`."""
+        settings, origins = load_settings(self.environ, self.home)
+        configure_logs(settings.log_format, settings.log_level)
+        return App(settings=settings, origins=origins, folder=self.folder)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "app" in self.__dict__:
+            self.app.close()
+
+
+def _note(context: typer.Context, wanted: bool) -> bool:
+    run_of(context).wants_json |= wanted
+    return wanted
+
+
+AsJson = Annotated[bool, typer.Option("--json", callback=_note, is_eager=True, help="Print exactly one JSON document.")]
 Limit = Annotated[str | None, typer.Option("--limit", "-l", help="An Ansible host pattern: web:&prod:!canary.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 
 
+def run_of(context: typer.Context) -> Run:
+    """This run of the command."""
+    run = context.obj
+    assert isinstance(run, Run)  # noqa: S101  typer carries it as Any
+    return run
+
+
 def app_of(context: typer.Context) -> App:
-    """The application that the root command wired."""
-    app = context.obj
-    assert isinstance(app, App)  # noqa: S101  typer carries it as Any
-    return app
+    """The wired application."""
+    return run_of(context).app
 
 
 def listed(app: App, *, accept: bool = False) -> Fleet:
@@ -41,3 +83,11 @@ def confirmed(question: str, yes: bool) -> bool:
         return typer.confirm(question, err=True)
     except (typer.Abort, EOFError):
         return False
+
+
+def declined(message: str, *, as_json: bool) -> NoReturn:
+    """Say that nothing was done for want of a yes, and exit with 1."""
+    if as_json:
+        print_json({"error": {"code": "not_confirmed", "message": message}})
+    say(message)
+    raise typer.Exit(1)

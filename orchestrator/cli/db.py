@@ -25,6 +25,7 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"problems": problems})
     else:
-        out.print(safe("\n".join(problems) or "the database is well and of this version"))
+        for line in problems or ["the database is well and of this version"]:
+            out.print(safe(line))
     if problems:
         raise typer.Exit(1)

@@ -13,17 +13,25 @@ from rich.table import Table
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_SPACE = re.compile(r"[\t\n\r]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What moves a cursor, starts an escape sequence, turns the direction of text, or cannot be written at all."""
 
 
 def safe(value: object) -> str:
-    """Text from a host or a file, fit for a terminal: no control characters, no markup."""
-    return escape(_CONTROL.sub("�", "" if value is None else str(value)))
+    """Text from a host or a file, fit for one line on a terminal: no control characters, no markup."""
+    return escape(_CONTROL.sub("�", _SPACE.sub(" ", "" if value is None else str(value))))
 
 
 def print_json(document: Any) -> None:
-    """Exactly one JSON document."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+    """Exactly one JSON document, readable, and with nothing raw in it that a terminal would act on."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
+    harmless = "\n".join(_CONTROL.sub(_escaped, line) for line in text.split("\n"))
+    sys.stdout.write(harmless + "\n")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:

@@ -2,11 +2,11 @@
 
 import getpass
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.live import Live
@@ -140,9 +140,18 @@ def _follow(app: App, rollout_id: str) -> RolloutState:
         return app.read_rollouts.follow(rollout_id, lambda state: live.update(waves_table(state)))
 
 
-def _exit_by(state: RolloutState) -> None:
-    wanted = RolloutStatus.ROLLED_BACK if state.is_rolling_back else RolloutStatus.SUCCEEDED
-    raise typer.Exit(exit_code(state, wanted))
+def _exit_by(state: RolloutState, wanted: Collection[RolloutStatus] = ()) -> NoReturn:
+    """With 0 where it came to rest as wanted, or succeeded with every host patched."""
+    raise typer.Exit(0 if state.status in wanted else exit_code(state))
+
+
+_WANTED: dict[type[Event], frozenset[RolloutStatus]] = {
+    Pause: frozenset({RolloutStatus.PAUSED}),
+    Abort: frozenset({RolloutStatus.ABORTED}),
+    Skip: frozenset({RolloutStatus.PAUSED, RolloutStatus.HELD}),
+    Rollback: frozenset({RolloutStatus.ROLLED_BACK}),
+}
+"""Where a rollout comes to rest when such an order is done; beside the end of a rollout that succeeded."""
 
 
 def list_rollouts(context: typer.Context, as_json: AsJson = False) -> None:
@@ -195,7 +204,7 @@ def watch(context: typer.Context, rollout: RolloutId) -> None:
     rollout_id = _find(app, rollout)
     state = _follow(app, rollout_id)
     _print_rollout(app, rollout_id, as_json=False)
-    _exit_by(state)
+    _exit_by(state, _WANTED[Rollback])
 
 
 def _order(event: Event, done: str) -> Callable[..., None]:
@@ -247,4 +256,4 @@ def _give(context: typer.Context, rollout: str, event: Event, as_json: bool) -> 
         say("left to the engine that drives it")
     _print_rollout(app, rollout_id, as_json)
     if state is not None:
-        _exit_by(state)
+        _exit_by(state, _WANTED.get(type(event), ()))

@@ -1,9 +1,11 @@
 """``patchwave serve``: periodic checks, metrics, health and the API."""
 
 import ipaddress
+import signal
 import socket
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import structlog
 import typer
@@ -11,11 +13,11 @@ import uvicorn
 
 from orchestrator.api.app import create_api
 from orchestrator.bootstrap import App
-from orchestrator.cli.context import app_of
+from orchestrator.cli.context import run_of
 from orchestrator.cli.output import say
-from orchestrator.errors import Conflict, NotAllowed, NotAvailable
+from orchestrator.errors import NotAllowed, NotAvailable
 from orchestrator.metrics import Metrics
-from orchestrator.worker import Every, Worker
+from orchestrator.worker import Engines, Every, Worker
 
 log = structlog.get_logger()
 ROLLOUTS_INTERVAL = timedelta(seconds=2)
@@ -34,18 +36,29 @@ def serve(
     """Check the fleet periodically; serve /metrics, /healthz, /readyz and the read-only part of /api/v1."""
     if not _is_loopback(host):
         raise NotAllowed(f"serve binds loopback only until there is authentication, not {host}: use 127.0.0.1 or ::1")
-    app = app_of(context)
+    run = run_of(context)
+    app = run.app
+    app.prepare()
     metrics = Metrics(store=app.store, clock=app.clock, per_host=app.settings.metrics_per_host)
-    api = create_api(reader=app.reader, rollouts=app.read_rollouts, metrics=metrics, ready=app.database_problems)
-    worker = Worker(jobs=_jobs(app, metrics), clock=app.clock)
+    api = create_api(reader=app.reader, rollouts=app.read_rollouts, metrics=metrics, ready=app.not_ready)
+    engines = Engines(undriven=lambda: _undriven(app), drive=lambda key, stop: _drive(app, key, stop), clock=app.clock)
+    worker = Worker(jobs=_jobs(app, metrics, engines), clock=app.clock)
     server = uvicorn.Server(uvicorn.Config(api, log_level="warning", access_log=False, server_header=False))
+    run.when_interrupted, run.leaves_at_once = "stopped", True
+    signal.signal(signal.SIGTERM, _end)
     with _listening(host, port) as listener:
         worker.start()
         say(f"serving on {_url(listener)}; stop with Ctrl-C")
         try:
             server.run(sockets=[listener])
         finally:
+            engines.stop()
             worker.stop()
+
+
+def _end(_number: int, _frame: object) -> NoReturn:
+    """uvicorn ends its connections on SIGTERM and then raises the signal again: leave by the ordinary way."""
+    raise typer.Exit(0)
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -61,7 +74,7 @@ def _url(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _jobs(app: App, metrics: Metrics) -> tuple[Every, ...]:
+def _jobs(app: App, metrics: Metrics, engines: Engines) -> tuple[Every, ...]:
     def check_fleet() -> None:
         fleet = app.fleet()
         for warning in fleet.warnings:
@@ -70,19 +83,17 @@ def _jobs(app: App, metrics: Metrics) -> tuple[Every, ...]:
 
     return (
         Every(name="check", interval=app.settings.check_interval, run=check_fleet),
-        Every(name="rollouts", interval=ROLLOUTS_INTERVAL, run=lambda: drive_what_is_left(app)),
+        Every(name="rollouts", interval=ROLLOUTS_INTERVAL, run=engines.look),
     )
 
 
-def drive_what_is_left(app: App) -> None:
-    """Drive the rollouts that no live engine drives: detached ones, and those whose engine was killed."""
-    if app.settings.read_only:
-        return
-    for rollout_id in app.read_rollouts.undriven():
-        try:
-            app.drive_rollout(rollout_id)
-        except Conflict as exc:
-            log.info("left to its engine", rollout=rollout_id, detail=str(exc))
+def _undriven(app: App) -> tuple[str, ...]:
+    """Detached rollouts, and those whose engine was killed. None in read-only mode."""
+    return () if app.settings.read_only else app.read_rollouts.undriven()
+
+
+def _drive(app: App, rollout_id: str, stop: Callable[[], bool]) -> None:
+    app.drive_rollout(rollout_id, stop=stop)
 
 
 def _is_loopback(host: str) -> bool:

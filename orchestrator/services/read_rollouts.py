@@ -54,6 +54,19 @@ class ReadRollouts:
                 return state
             self.clock.sleep(FOLLOW_SECONDS)
 
+    def has_living_engine(self, rollout_id: str) -> bool:
+        """Whether whoever holds its lease is alive: True once it is renewed, False once it has run out or was given up.
+        Takes as long as that takes, which is the length of a lease at most."""
+        first = self.store.leases.current(rollout_id)
+        while first is not None and self.clock.now() < first.expires_at:
+            self.clock.sleep(FOLLOW_SECONDS)
+            lease = self.store.leases.current(rollout_id)
+            if lease is None:
+                return False
+            if (lease.token, lease.expires_at) != (first.token, first.expires_at):
+                return True
+        return False
+
     def reopening(self, rollout_id: str) -> tuple[tuple[str, str], ...]:
         """(host name, CVE) that only this rollout's patch covers: those windows reopen if it is taken out."""
         row = self.store.rollouts.load(rollout_id)
