@@ -37,9 +37,11 @@ def load(lab: LabFleet, name: str, patch: str) -> None:
 
 def settled(lab: LabFleet, name: str, seconds: float = 60.0) -> str:
     """The loaded patches as ``name=enabled``, once no transition is under way."""
+    # A patch may vanish while it is looked at.
     script = """\
 for p in /sys/kernel/livepatch/*; do
-    [ ! -d "$p" ] || echo "${p##*/}=$(cat "$p/enabled")/$(cat "$p/transition")"
+    state=$(cat "$p/enabled" "$p/transition" 2>/dev/null) || continue
+    echo "${p##*/}=$(echo $state | tr ' ' /)"
 done
 """
     deadline = time.monotonic() + seconds

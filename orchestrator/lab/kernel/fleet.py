@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,13 +114,13 @@ class LabFleet:
         vm = self.vm(name)
         process = vm.process
         vms.kill(process)
-        self.start(vm, port=process.port)
+        self.start(vm, ports=(process.port,))
         self.wait(vm)
 
-    def start(self, vm: LabVm, *, port: int | None = None) -> None:
-        """Start a machine that does not run."""
+    def start(self, vm: LabVm, *, ports: Iterable[int]) -> None:
+        """Start a machine that does not run, on the first of ``ports`` that is free."""
         with self.cache.lock("ports"):
-            vms.start(vm.machine, vm.folder, environ=self.environ, port=port)
+            vms.start(vm.machine, vm.folder, environ=self.environ, ports=ports)
 
     def wait(self, vm: LabVm) -> None:
         """Return when the machine's sshd answers; `NotAvailable` with the end of its console when it does not."""
@@ -282,7 +282,7 @@ def _start_if_needed(fleet: LabFleet, vm: LabVm, progress: Progress) -> None:
         process = None
     if process is None or not process.is_alive:
         progress(f"starting {vm.name}")
-        fleet.start(vm, port=process.port if process else None)
+        fleet.start(vm, ports=(*([process.port] if process else ()), *vms.PORTS))
 
 
 def _last_console_lines(console: Path) -> str:

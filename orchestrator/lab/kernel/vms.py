@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -56,12 +56,16 @@ class Process:
 
 
 def start_ticks(pid: int) -> int | None:
-    """When the process started; None when there is none, or only its remains that nobody has waited for."""
+    """When the process started; None when there is none, or only its remains that nobody has waited for.
+
+    While other threads of a killed process still end, its first one looks dead, but its ports are not free yet.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in {"Z", "X"} else int(fields[19])
+    state, threads, started = fields[0], int(fields[17]), int(fields[19])  # proc(5) counts from 1, and from the pid
+    return None if state in {"Z", "X"} and threads <= 1 else started
 
 
 def qemu_command(
@@ -102,23 +106,23 @@ def read(folder: Path) -> Process | None:
         ) from exc
 
 
-def start(machine: Machine, folder: Path, *, environ: Mapping[str, str], port: int | None = None) -> Process:
-    """Start the machine with the disk it had, or a fresh one. The caller holds the lock on ports.
+def start(machine: Machine, folder: Path, *, environ: Mapping[str, str], ports: Iterable[int]) -> Process:
+    """Start the machine with the disk it had, or a fresh one, on the first of ``ports`` that is free.
 
-    ``port``: the one to take again; otherwise, or when somebody else has it now, a free one.
+    The caller holds the lock on ports.
     """
     folder.mkdir(parents=True, exist_ok=True)
     overlay, pid_file = folder / "disk.qcow2", folder / "qemu.pid"
     if not overlay.exists():
         run("qemu-img", "create", "-q", "-f", "qcow2", "-b", machine.disk, "-F", "raw", overlay)
-    chosen = next(port for port in _candidates(port) if is_free(port))
+    port = next(filter(is_free, ports), None)
+    if port is None:
+        raise NotAvailable(f"{machine.name}: no port to listen on is free")
     accel = environ.get("PATCHWAVE_LAB_ACCEL") or ACCEL
     run(
-        *qemu_command(
-            machine, overlay=overlay, console=console_file(folder), pid_file=pid_file, port=chosen, accel=accel
-        )
+        *qemu_command(machine, overlay=overlay, console=console_file(folder), pid_file=pid_file, port=port, accel=accel)
     )
-    process = _process(machine, int(pid_file.read_text()), chosen)
+    process = _process(machine, int(pid_file.read_text()), port)
     (folder / "process.json").write_text(json.dumps(asdict(process)))
     return process
 
@@ -130,12 +134,6 @@ def _process(machine: Machine, pid: int, port: int) -> Process:
     return Process(
         name=machine.name, pid=pid, started=started, port=port, release=machine.release, disk=str(machine.disk)
     )
-
-
-def _candidates(port: int | None) -> Iterator[int]:
-    if port is not None:
-        yield port
-    yield from PORTS
 
 
 def is_free(port: int) -> bool:
