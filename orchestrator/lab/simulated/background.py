@@ -1,5 +1,6 @@
 """A simulated fleet as a process of its own: started, looked at, and stopped by its process id and start time."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -91,17 +92,21 @@ def _start(folder: Path, hosts: int, faults: Mapping[str, Mapping[str, object]])
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / "process.json").unlink(missing_ok=True)
     argv = (sys.executable, "-m", __name__, str(folder), str(hosts), json.dumps(faults))
-    with (folder / "server.log").open("ab") as log:
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        running = read(folder)
-        if running is not None and running.pid == process.pid:
-            return running
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
-    raise NotAvailable(f"the simulated fleet did not start: {_last_lines(folder / 'server.log')}")
+    # It lets go of its stdout when its hosts answer, or when it ends.
+    with (folder / "server.log").open("ab") as log, contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+    running = read(folder)
+    if running is None:
+        raise NotAvailable(f"the simulated fleet did not start: {_last_lines(folder / 'server.log')}")
+    return running
 
 
 def _last_lines(log: Path) -> str:
@@ -149,12 +154,15 @@ def status(folder: Path) -> tuple[HostStatus, ...]:
 
 
 def main(folder: Path, hosts: int, faults: Mapping[str, Faults]) -> None:
-    """Run a fleet until a signal ends it."""
+    """Run a fleet, in a process that belongs to nobody, until a signal ends it."""
+    if os.fork() != 0:
+        os._exit(0)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ended.set())
     with _alone(folder), SimulatedFleet(folder, hosts=hosts, faults=faults) as fleet:
         _write_down(folder, fleet, faults)
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         ended.wait()
 
 

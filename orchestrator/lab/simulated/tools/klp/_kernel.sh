@@ -107,15 +107,17 @@ end_transition() {
   fi
 }
 
+# arrive: the patches that it replaces are out of force before its transition counts as over.
 arrive() {
   [ ! -d "$live/vmlinux" ] || echo 1 >"$live/vmlinux/patched"
+  if [ -e "$lab/modules/$name/replace" ]; then
+    for other in "$patches"/*/; do
+      other=${other%/}
+      [ "${other##*/}" = "$name" ] || leave "${other##*/}"
+    done
+  fi
   echo 0 >"$live/transition"
   say "livepatch: '$name': patching complete"
-  [ -e "$lab/modules/$name/replace" ] || return 0
-  for other in "$patches"/*/; do
-    other=${other%/}
-    [ "${other##*/}" = "$name" ] || leave "${other##*/}"
-  done
 }
 
 # leave NAME: the patch vanishes from sysfs, whole; its module stays loaded (since 5.1).
