@@ -41,7 +41,7 @@ class OutcomeCode(StrEnum):
 
 class Attempt(Frozen):
     """An intent. ``build_sha256`` names the module that was frozen into the plan; ``boot_id`` the boot it was
-    meant for."""
+    meant for; None for a revert, which takes the patch out of whatever boot it finds."""
 
     id: str
     rollout_id: str

@@ -106,6 +106,8 @@ class _Course:
         """Nothing of it has started on the host: look, refuse or send."""
         try:
             self.before = self.runner.check(self.member).facts
+            if self.attempt.boot_id is None:
+                self.attempt = self.attempt.model_copy(update={"boot_id": self.before.boot_id})
             return self._decided(self.before) or self._send()
         except (PatchRefused, RootUnavailable, ShellUnusable) as refused:
             return read_refusal(refused)
@@ -188,7 +190,7 @@ class _Course:
         return answer
 
     def _never_started(self, answer: GuardAnswer) -> bool:
-        return answer.state is GuardState.ABSENT and answer.boot_id == self.attempt.boot_id
+        return answer.state is GuardState.ABSENT and self.attempt.boot_id in {None, answer.boot_id}
 
     def _wait(self) -> bool:
         """Let a moment pass; False at the deadline."""
@@ -224,7 +226,7 @@ class _Course:
         except HostError:
             return None, None
         # Where nobody saw the host before, only the boot it was meant for is known of that time.
-        before = self.before or after.model_copy(update={"boot_id": self.attempt.boot_id})
+        before = self.before or after.model_copy(update={"boot_id": self.attempt.boot_id or after.boot_id})
         judge = judge_revert if self.attempt.action is Action.REVERT else judge_apply
         return judge(before, after, self.build), after
 

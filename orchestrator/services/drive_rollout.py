@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from orchestrator.core.attempts import Attempt, Outcome, OutcomeCode
+from orchestrator.core.attempts import Action, Attempt, Outcome, OutcomeCode
 from orchestrator.core.facts import Facts
 from orchestrator.core.fleet import Member
 from orchestrator.core.patches import Build, Patch
@@ -206,7 +206,7 @@ class _Drive:
                 action=start.action,
                 patch_id=self.plan.patch_id,
                 build_sha256=self.planned[start.host_id].build.sha256,
-                boot_id=self.planned[start.host_id].boot_id,
+                boot_id=None if start.action is Action.REVERT else self.planned[start.host_id].boot_id,
                 intent_at=now,
             )
             for start in starts

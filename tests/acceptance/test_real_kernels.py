@@ -250,7 +250,7 @@ def test_killed_during_the_upload(product: Patchwave, kernel_lab: LabFleet) -> N
     inventory = product.home / "inventory" / "lab-kernel.yml"
     original = inventory.read_text()
     port = kernel_lab.vm("lab-a").process.port
-    module = max(kernel_lab.catalogue.glob("*LAB-0001*.ko"), key=lambda file: file.stat().st_size)
+    module = max(kernel_lab.catalogue.glob("lab_0001-*.ko"), key=lambda file: file.stat().st_size)
     with relay(port, freeze_at=module.stat().st_size // 2 + UPLOAD_OVERHEAD) as slow:
         inventory.write_text(original.replace(f"ansible_port: {port}", f"ansible_port: {slow.port}"))
         words = ("rollout", "start", playbook(product, "LAB-0001"), "--limit", "lab-a", "--yes")

@@ -441,6 +441,17 @@ def test_another_build_under_the_name_is_drifted(world: World) -> None:
     assert OutcomeCode.DRIFTED is world.carry_out(resume=True).code
 
 
+def test_a_revert_takes_the_patch_out_of_whatever_boot_it_finds(world: World) -> None:
+    """A persisted patch came back with a later boot than the plan was made for: it is reverted there."""
+    world.local.reboot()
+    world.local.load("lab_0001", BUILD.module_build_id)
+    intent = make_attempt(Action.REVERT).model_copy(update={"boot_id": None})
+
+    outcome = world.runner().carry_out(intent, MEMBER, PATCH, BUILD, LIMITS, resume=False)
+
+    assert (OutcomeCode.DONE, None) == (outcome.code, world.state())
+
+
 def test_a_revert_of_nothing_is_already(world: World) -> None:
     """It still goes to the host: something may be installed for the next boot."""
     assert OutcomeCode.ALREADY is world.carry_out(action=Action.REVERT).code
