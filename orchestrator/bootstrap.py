@@ -9,14 +9,13 @@ from typing import TypedDict
 
 from ulid import ULID
 
-from orchestrator.backends.registry import backend
+from orchestrator.backends.registry import BACKENDS, backend
 from orchestrator.catalogue import DirectoryModuleFiles, read_patch
 from orchestrator.clock import SystemClock
 from orchestrator.core.fleet import Fleet, Member
 from orchestrator.core.hosts import Host
 from orchestrator.core.identity import HostRecord
 from orchestrator.core.patches import Patch
-from orchestrator.core.patterns import parse_pattern
 from orchestrator.core.plans import Plan
 from orchestrator.core.sightings import CheckRecord
 from orchestrator.dispatch.threads import ThreadDispatcher
@@ -34,6 +33,7 @@ from orchestrator.services.plan_rollout import PlanRollout
 from orchestrator.services.read_fleet import ReadFleet, by_module
 from orchestrator.services.read_rollouts import ReadRollouts
 from orchestrator.services.refresh_inventory import RefreshInventory
+from orchestrator.services.retire_host import RetireHost
 from orchestrator.services.settle_identities import SettleIdentities
 from orchestrator.services.trust_hosts import TrustHosts
 from orchestrator.services.update_exposures import UpdateExposures
@@ -204,7 +204,7 @@ class App:
         """The fleet as the inventory lists it now."""
         path = self.settings.inventory_path(self.folder)
         refresh = RefreshInventory(
-            load=lambda: load_inventory(path),
+            load=lambda: load_inventory(path, backends=BACKENDS),
             store=self.store,
             clock=self.clock,
             new_id=new_id,
@@ -235,10 +235,7 @@ class App:
 
     def select(self, fleet: Fleet, pattern: str | None) -> tuple[Member, ...]:
         """The members that a host pattern names; all of them without one."""
-        if pattern is None:
-            return fleet.members
-        names = set(parse_pattern(pattern).select([member.name for member in fleet.members], fleet.groups))
-        return tuple(member for member in fleet.members if member.name in names)
+        return fleet.members if pattern is None else fleet.select(pattern)
 
     def add_patch(self, file: Path) -> Patch:
         """Read a patch file with its modules and add it."""
@@ -246,10 +243,9 @@ class App:
         self.catalogue().add(patch, files)
         return patch
 
-    def retire(self, record: HostRecord) -> None:
-        """Retire a host now."""
-        self.store.hosts.save([record.model_copy(update={"retired_at": self.clock.now()})])
-        self.update_exposures([record.id])
+    def retire_host(self) -> RetireHost:
+        """Retiring by hand."""
+        return RetireHost(store=self.store, clock=self.clock, update_exposures=self.update_exposures)
 
     def quarantine(self, record: HostRecord, reason: str | None) -> None:
         """Keep a host out of rollouts with a reason; let it in again with None."""

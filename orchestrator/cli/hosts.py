@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.cli.context import AsJson, Yes, app_of, chosen, confirmed
+from orchestrator.cli.context import AsJson, Yes, app_of, chosen, confirmed, listed
 from orchestrator.cli.output import coloured, err, out, print_json, print_table, safe
 from orchestrator.cli.scan import print_hosts
 from orchestrator.core.diagnosis import Health
+from orchestrator.services.retire_host import refuse_listed
 from orchestrator.services.trust_hosts import TAKES_REPLACE, KeyStatus, Presented
 
 Pattern = Annotated[str | None, typer.Argument(help="An Ansible host pattern; all hosts without one.")]
@@ -128,10 +129,11 @@ def doctor(context: typer.Context, pattern: Pattern = None, as_json: AsJson = Fa
 def retire(context: typer.Context, host: str, yes: Yes = False) -> None:
     """Retire a host that is gone for good: its open windows end as withdrawn, never as fixed."""
     app = app_of(context)
-    record = app.reader.record(host)
+    record, fleet = app.reader.record(host), listed(app)
+    refuse_listed(record, fleet)
     if not confirmed(f"Retire {record.name}? Its open exposure windows end as withdrawn.", yes):
         raise typer.Exit(1)
-    app.retire(record)
+    app.retire_host()(record, fleet)
     out.print(f"{safe(record.name)} is retired")
 
 

@@ -19,6 +19,13 @@ class Become(Frozen):
     password: SecretStr | None = None
 
 
+class LeftOutHost(Frozen):
+    """A host of an inventory that is no part of the fleet, and why: ``ansible_connection=local``."""
+
+    name: str
+    why: str
+
+
 class Host(Frozen):
     """One machine reached over SSH, as an inventory names it.
 

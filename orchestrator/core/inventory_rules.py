@@ -1,13 +1,13 @@
 """What an inventory is once it is read, and when a newly read one may take the place of the last good one."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Any
 
 from pydantic import Field, ValidationError
 
-from orchestrator.core.hosts import Become, Host
+from orchestrator.core.hosts import Become, Host, LeftOutHost
 from orchestrator.core.model import Frozen
 from orchestrator.core.patterns import Pattern, parse_pattern
 from orchestrator.errors import InventoryInvalid
@@ -23,12 +23,13 @@ class Inventory(Frozen):
 
     ``groups`` maps every group, ``all`` and ``ungrouped`` included, to the names of its hosts and its children's
     hosts, in the order in which the inventory lists them: that is what ``web[0]`` counts by. ``source`` is the file
-    or folder it was read from.
+    or folder it was read from. ``left_out`` are the hosts that are not reached over SSH: they are in no group.
     """
 
     hosts: tuple[Host, ...]
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     source: str
+    left_out: tuple[LeftOutHost, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -38,7 +39,7 @@ class Inventory(Frozen):
     def select(self, pattern: Pattern | str) -> tuple[Host, ...]:
         """The hosts that an Ansible host pattern selects, by name. Raises `PatternInvalid`, `NotFound`."""
         parsed = parse_pattern(pattern) if isinstance(pattern, str) else pattern
-        chosen = set(parsed.select(self.names, self.groups))
+        chosen = set(parsed.select(self.names, self.groups, self.left_out))
         return tuple(host for host in self.hosts if host.name in chosen)
 
 
@@ -99,7 +100,7 @@ def _keep_unread(previous: Collection[str], error: InventoryInvalid) -> Kept:
 
 def _keep_over_empty(previous: Collection[str]) -> Kept:
     if not previous:
-        raise InventoryInvalid("the inventory names no host")
+        raise InventoryInvalid("the inventory names no host that is reached over SSH")
     return Kept(
         reason=KeptReason.EMPTY,
         message=f"the inventory names no host any more, the last good one ({len(previous)} hosts) stays in force;"
@@ -109,13 +110,27 @@ def _keep_over_empty(previous: Collection[str]) -> Kept:
 
 
 def _keep_over_shrunk(previous: Collection[str], lost: list[str]) -> Kept:
-    some = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
     return Kept(
         reason=KeptReason.SHRUNK,
-        message=f"the inventory lost {len(lost)} of {len(previous)} hosts ({some}), more than {LOST_AT_MOST_PERCENT} %:"
-        " the last good one stays in force; if it is meant, say so with --accept-inventory",
+        message=f"the inventory lost {len(lost)} of {len(previous)} hosts ({_some(lost)}), more than"
+        f" {LOST_AT_MOST_PERCENT} %: the last good one stays in force; if it is meant, say so with --accept-inventory",
         lost=tuple(lost),
     )
+
+
+def left_out_warning(left_out: Sequence[LeftOutHost]) -> str:
+    """One line that names them; for one host at least."""
+    named = _some([f"{one.name} ({one.why})" for one in left_out])
+    subject = (
+        "1 host is not reached over SSH and was"
+        if len(left_out) == 1
+        else (f"{len(left_out)} hosts are not reached over SSH and were")
+    )
+    return f"{subject} left out: {named}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def to_json(inventory: Inventory) -> str:

@@ -17,6 +17,7 @@ from functools import cached_property
 from itertools import chain
 
 from orchestrator.core.bounded_regex import compile_bounded
+from orchestrator.core.hosts import LeftOutHost
 from orchestrator.core.model import Frozen
 from orchestrator.errors import NotFound, PatternInvalid
 
@@ -90,12 +91,12 @@ class Term(Frozen):
         )
         return lambda name: found.match(name) is not None
 
-    def hosts(self, hosts: Sequence[str], groups: Groups) -> tuple[str, ...]:
+    def hosts(self, hosts: Sequence[str], groups: Groups, left_out: Sequence[LeftOutHost] = ()) -> tuple[str, ...]:
         """The hosts this term names, each once, in the inventory's order. Raises `NotFound` when it names nothing."""
         by_group = self._matching_groups(groups)
         own = [] if by_group and self._groups_suffice else [name for name in hosts if self.matches(name)]
         if not by_group and not own:
-            return self._nothing(hosts, groups)
+            return self._nothing(hosts, groups, left_out)
         names = tuple(dict.fromkeys(chain(chain.from_iterable(groups[group] for group in by_group), own)))
         return self._at_positions(names)
 
@@ -118,11 +119,17 @@ class Term(Frozen):
             raise NotFound(f"{self.text!r}: {self.expression} has only {len(names)} hosts")
         return chosen
 
-    def _nothing(self, hosts: Sequence[str], groups: Groups) -> tuple[str, ...]:
+    def _nothing(self, hosts: Sequence[str], groups: Groups, left_out: Sequence[LeftOutHost]) -> tuple[str, ...]:
         if self.expression == "all":
             return tuple(hosts)
-        if self.kind is TermKind.EXCLUSION and not self.is_name:
+        outside = next((one for one in left_out if self.matches(one.name)), None)
+        if self.kind is TermKind.EXCLUSION and (outside is not None or not self.is_name):
             return ()
+        if outside is not None:
+            raise NotFound(
+                f"{self.text!r}: {outside.name} is in the inventory, but not in the fleet: it is not reached over SSH"
+                f" ({outside.why})"
+            )
         close = difflib.get_close_matches(self.expression.lstrip("~"), _sample(hosts, groups), n=3, cutoff=0.6)
         hint = f"; did you mean {', '.join(close)}?" if close else ""
         raise NotFound(f"{self.text!r} names no host and no group of the inventory{hint}")
@@ -134,9 +141,10 @@ class Pattern(Frozen):
     text: str
     terms: tuple[Term, ...]
 
-    def select(self, hosts: Iterable[str], groups: Groups) -> tuple[str, ...]:
+    def select(self, hosts: Iterable[str], groups: Groups, left_out: Sequence[LeftOutHost] = ()) -> tuple[str, ...]:
         """The names it selects out of `hosts` (names) and `groups` (name to host names, children's hosts included).
 
+        ``left_out`` are hosts that the inventory has and the fleet has not: terms may take them away, not ask for them.
         In the inventory's order. May be empty: ``web:&prod`` where no host is both. Raises `NotFound` for a term that
         names nothing.
         """
@@ -145,12 +153,12 @@ class Pattern(Frozen):
         if not self._of(TermKind.UNION):
             chosen = dict.fromkeys(groups.get("all", names))
         for term in self._of(TermKind.UNION):
-            chosen.update(dict.fromkeys(term.hosts(names, groups)))
+            chosen.update(dict.fromkeys(term.hosts(names, groups, left_out)))
         for term in self._of(TermKind.INTERSECTION):
-            kept = set(term.hosts(names, groups))
+            kept = set(term.hosts(names, groups, left_out))
             chosen = {name: None for name in chosen if name in kept}
         for term in self._of(TermKind.EXCLUSION):
-            for name in term.hosts(names, groups):
+            for name in term.hosts(names, groups, left_out):
                 chosen.pop(name, None)
         return tuple(chosen)
 

@@ -4,14 +4,14 @@ import ipaddress
 from collections.abc import Iterable
 from pathlib import Path
 
-from orchestrator.core.hosts import Host
+from orchestrator.core.hosts import Host, LeftOutHost
 from orchestrator.core.inventory_rules import Inventory
 from orchestrator.errors import InventoryInvalid
 from orchestrator.inventory.gathered import Gathered, ListedHost
 from orchestrator.inventory.groups import by_precedence, depths, hang_below_all, members
 from orchestrator.inventory.origins import Settings
 from orchestrator.inventory.sources import files_of, read_file
-from orchestrator.inventory.variables import Surroundings, make_host
+from orchestrator.inventory.variables import Surroundings, make_host, other_connection
 from orchestrator.inventory.vars_files import add_vars_files
 
 
@@ -19,7 +19,8 @@ def load_inventory(path: Path, backends: Iterable[str] = ()) -> Inventory:
     """Read an Ansible inventory: a file, or a folder whose files are merged in the order of their names.
 
     ``patchwave_backend`` must name one of ``backends`` where any are given. An inventory without hosts is returned as
-    such. Raises `InventoryInvalid` with file and line for everything that cannot be read or would be ambiguous.
+    such; hosts that are not reached over SSH are left out, by name. Raises `InventoryInvalid` with file and line for
+    everything that cannot be read or would be ambiguous.
     """
     try:
         return _load(path, frozenset(backends))
@@ -48,14 +49,22 @@ def _inventory(path: Path, gathered: Gathered, depth: dict[str, int], around: Su
         for name in groups[group] if group != "all" else ():
             groups_of[name].append(group)
     shared = _GroupSettings(gathered, depth)
-    hosts = []
+    hosts, left_out = [], []
     for name in sorted(gathered.hosts):
         listed, own = gathered.hosts[name], tuple(groups_of[name])
         settings = shared.of(own) | listed.settings | listed.file_settings
-        hosts.append(_without_own_jump(make_host(name, own, settings, around)))
+        if (connection := other_connection(settings)) is not None:
+            left_out.append(LeftOutHost(name=name, why=connection))
+        else:
+            hosts.append(_without_own_jump(make_host(name, own, settings, around)))
     _refuse_shared_addresses(hosts, gathered)
     _refuse_jump_loops(hosts, gathered)
-    return Inventory(hosts=tuple(hosts), groups=groups, source=str(path))
+    return Inventory(hosts=tuple(hosts), groups=_without(left_out, groups), source=str(path), left_out=tuple(left_out))
+
+
+def _without(left_out: Iterable[LeftOutHost], groups: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    outside = {host.name for host in left_out}
+    return {group: tuple(name for name in names if name not in outside) for group, names in groups.items()}
 
 
 class _GroupSettings:

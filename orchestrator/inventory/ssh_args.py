@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from orchestrator.inventory.origins import Setting
+from orchestrator.inventory.proxy_command import jump_of_command
 
 _WITH_VALUE = frozenset("BbcDEeFIiJLlmOopQRSWw")
 _REFUSED = {
-    "proxycommand": "patchwave_jump (or -J) names the host to go through",
+    "proxycommand": "only 'ssh -W %h:%p [user@]host' is read, without a key of its own; patchwave_jump (or -J) names"
+    " the host to go through",
     "hostname": "ansible_host says it",
     "port": "ansible_port says it",
     "user": "ansible_user says it",
@@ -32,7 +34,7 @@ def jump_of(variable: str, value: Any, setting: Setting) -> str | None:
     except ValueError as exc:
         raise setting.origin.refuse(f"not a list of arguments: {exc}", variable) from exc
     jump = None
-    for option, argument in _options(words):
+    for option, argument in map(_as_jump, _options(words)):
         if option in _REFUSED:
             raise setting.origin.refuse(f"{option} among ssh arguments is not supported: {_REFUSED[option]}", variable)
         if option == "proxyjump" and jump is None:
@@ -40,6 +42,15 @@ def jump_of(variable: str, value: Any, setting: Setting) -> str | None:
     if jump is not None and (not jump or jump.startswith("-") or any(c.isspace() for c in jump)):
         raise setting.origin.refuse("the jump host is missing or malformed", variable)
     return jump
+
+
+def _as_jump(option: tuple[str, str]) -> tuple[str, str]:
+    """A ProxyCommand that goes through a host is a ProxyJump; any other stays what it is."""
+    name, argument = option
+    if name != "proxycommand":
+        return option
+    jump = "none" if argument.lower() == "none" else jump_of_command(argument)
+    return option if jump is None else ("proxyjump", jump)
 
 
 def _options(words: list[str]) -> Iterator[tuple[str, str]]:

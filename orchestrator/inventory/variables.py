@@ -72,7 +72,6 @@ class Surroundings:
 def make_host(name: str, groups: tuple[str, ...], settings: Settings, around: Surroundings) -> Host:
     """The host as these variables describe it. Raises `InventoryInvalid` with file, line and variable."""
     found = {field: _winning(field, settings) for field in SPELLINGS}
-    _check_connection(name, found["connection"])
 
     def read(field: str, convert: Callable[[str, Any, Setting], Any], default: Any = None) -> Any:
         winner = found[field]
@@ -131,17 +130,14 @@ def _readable(variable: str, setting: Setting) -> Any:
     return value
 
 
-def _check_connection(name: str, found: tuple[str, Setting] | None) -> None:
+def other_connection(settings: Settings) -> str | None:
+    """``ansible_connection=VALUE`` where that is not SSH (``local``, ``winrm``, …); None where it is."""
+    found = _winning("connection", settings)
     if found is None:
-        return
+        return None
     variable, setting = found
-    value = _readable(variable, setting)
-    if str(value).rpartition(".")[2] not in _SSH_CONNECTIONS:
-        raise setting.origin.refuse(
-            f"{name} is reached by {value!r}, and we speak SSH only; leave it out: 'ansible-inventory --list --limit"
-            f' "all:!{name}" > hosts.json\' writes an inventory without it',
-            variable,
-        )
+    value = _plain_word(variable, _readable(variable, setting), setting)
+    return None if value.rpartition(".")[2] in _SSH_CONNECTIONS else f"{variable}={value}"
 
 
 def _text(variable: str, value: Any, setting: Setting) -> str:

@@ -10,7 +10,6 @@ from orchestrator.core.catalogue import in_force, replaced_by
 from orchestrator.core.facts import Facts
 from orchestrator.core.fleet import Fleet, Member
 from orchestrator.core.patches import Patch
-from orchestrator.core.patterns import parse_pattern
 from orchestrator.core.planning import Candidate, plan
 from orchestrator.core.plans import Plan
 from orchestrator.core.playbooks import Playbook
@@ -112,11 +111,9 @@ class _Known:
 
 
 def _targets(fleet: Fleet, pattern: str, limit: str | None) -> list[Member]:
-    names = [member.name for member in fleet.members]
-    chosen = set(parse_pattern(pattern).select(names, fleet.groups))
-    if limit is not None:
-        chosen &= set(parse_pattern(limit).select(names, fleet.groups))
-    return [member for member in fleet.members if member.name in chosen]
+    targets = fleet.select(pattern)
+    allowed = {member.name for member in (targets if limit is None else fleet.select(limit))}
+    return [member for member in targets if member.name in allowed]
 
 
 def _no_such_patch(playbook: Playbook, patches: Sequence[Patch]) -> str:

@@ -1,12 +1,12 @@
 """Read the inventory, keep the last good one, and settle who is who."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from orchestrator.core.fleet import Fleet, Member
 from orchestrator.core.identity import reconcile
-from orchestrator.core.inventory_rules import Accepted, Inventory, Kept, accept, from_json, to_json
+from orchestrator.core.inventory_rules import Accepted, Inventory, accept, from_json, left_out_warning, to_json
 from orchestrator.errors import InventoryInvalid
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Store
@@ -34,9 +34,9 @@ class RefreshInventory:
         )
         if isinstance(decided, Accepted):
             assert isinstance(loaded, Inventory)  # noqa: S101  an unread inventory is never accepted
-            return self._fleet(self._keep(loaded, last_good), ())
+            return self._fleet(self._keep(loaded, last_good))
         assert last_good is not None  # noqa: S101  nothing is kept where there was nothing
-        return self._fleet(_with_secrets(last_good, loaded), (_told(decided),))
+        return self._fleet(_with_secrets(last_good, loaded), decided.message)
 
     def _try_to_load(self) -> Inventory | InventoryInvalid:
         try:
@@ -54,7 +54,7 @@ class RefreshInventory:
             self.store.notes.put(LAST_GOOD, {"inventory": kept})
         return loaded
 
-    def _fleet(self, inventory: Inventory, warnings: Sequence[str]) -> Fleet:
+    def _fleet(self, inventory: Inventory, *warnings: str) -> Fleet:
         known = self.store.hosts.all()
         reconciled = reconcile(
             known, inventory.hosts, now=self.clock.now(), new_id=self.new_id, unknown_after=self.unknown_after
@@ -63,11 +63,9 @@ class RefreshInventory:
         self.store.hosts.save([record for record in reconciled.records if before.get(record.id) != record])
         by_name = {record.name: record for record in reconciled.records if record.retired_at is None}
         members = tuple(Member(host=host, record=by_name[host.name]) for host in inventory.hosts)
-        return Fleet(members=members, groups=inventory.groups, warnings=tuple(warnings))
-
-
-def _told(kept: Kept) -> str:
-    return kept.message
+        if inventory.left_out:
+            warnings = (*warnings, left_out_warning(inventory.left_out))
+        return Fleet(members=members, groups=inventory.groups, warnings=warnings, left_out=inventory.left_out)
 
 
 def _with_secrets(last_good: Inventory, loaded: Inventory | InventoryInvalid) -> Inventory:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.core.bounded_regex import compile_bounded
+from orchestrator.core.hosts import LeftOutHost
 from orchestrator.core.patterns import parse_pattern
 from orchestrator.errors import NotFound, PatternInvalid
 
@@ -160,3 +161,18 @@ def test_a_selection_follows_set_algebra(terms: list[tuple[str, str]]) -> None:
     selected = select(",".join(sign + name for sign, name in terms))
     assert expected == set(selected)
     assert len(expected) == len(selected)
+
+
+LEFT_OUT = (LeftOutHost(name="localhost", why="ansible_connection=local"),)
+
+
+@pytest.mark.parametrize("text", ["localhost", "local*", "all:&localhost", "~local"])
+def test_a_pattern_that_asks_for_a_host_that_was_left_out_says_so(text: str) -> None:
+    """With the reason: it is no typo."""
+    with pytest.raises(NotFound, match=r"localhost is in the inventory, but not .* \(ansible_connection=local\)"):
+        parse_pattern(text).select(HOSTS, GROUPS, LEFT_OUT)
+
+
+def test_a_host_that_was_left_out_may_be_taken_away() -> None:
+    """As playbooks say it that were written for Ansible."""
+    assert select("all") == parse_pattern("all:!localhost").select(HOSTS, GROUPS, LEFT_OUT)

@@ -204,12 +204,29 @@ def test_a_home_path_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("-o 'ProxyJump bastion'", "bastion"),
         ("-o ProxyJump=none", None),
         ("-4 -o ControlMaster=auto", None),
+        ("-o ProxyCommand='ssh -q -W %h:%p ops@bastion'", "ops@bastion"),
+        ("-o ProxyCommand=none", None),
     ],
 )
 def test_ssh_arguments_may_name_a_jump_host(tmp_path: Path, arguments: str, expected: str | None) -> None:
     """-J and ProxyJump; harmless arguments mean nothing here."""
     inventory = load(tmp_path, {"hosts": f'a ansible_ssh_common_args="{arguments}"\n'})
     assert expected == host(inventory, "a").jump
+
+
+def test_hosts_that_are_not_reached_over_ssh_are_left_out(tmp_path: Path) -> None:
+    """By name and with the reason; no group has them, and what else is said of them does not matter."""
+    text = (
+        "localhost ansible_connection=local\n[web]\nweb1 ansible_connection=ansible.netcommon.ssh\n"
+        "[windows]\nwin1 ansible_become_method=runas\n[windows:vars]\nansible_connection=winrm\nansible_host=web1\n"
+        "[dc:children]\nweb\nwindows\n"
+    )
+    inventory = load(tmp_path, {"hosts": text})
+    assert ("web1",) == inventory.names
+    assert (("localhost", "ansible_connection=local"), ("win1", "ansible_connection=winrm")) == tuple(
+        (host.name, host.why) for host in inventory.left_out
+    )
+    assert {"all": ("web1",), "ungrouped": (), "web": ("web1",), "windows": (), "dc": ("web1",)} == inventory.groups
 
 
 def test_a_jump_host_of_ours_wins_and_a_bastion_does_not_jump_through_itself(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from orchestrator.core.fleet import Fleet
-from orchestrator.core.hosts import Host
+from orchestrator.core.hosts import Host, LeftOutHost
 from orchestrator.core.inventory_rules import Inventory
 from orchestrator.errors import InventoryInvalid
 from orchestrator.services.refresh_inventory import LAST_GOOD, RefreshInventory
@@ -22,6 +22,7 @@ class Files:
         self.clock, self.store = FakeClock(), FakeStore()
         self.hosts = {name: Host(name=name, address=name, password=SecretStr(f"pw-{name}")) for name in names}
         self.broken = False
+        self.left_out: tuple[LeftOutHost, ...] = ()
         self.refresh = RefreshInventory(
             load=self.load, store=self.store, clock=self.clock, new_id=ids("id-"), unknown_after=UNKNOWN_AFTER
         )
@@ -32,7 +33,7 @@ class Files:
             raise InventoryInvalid("no YAML", file="hosts.yml", line=3)
         names = tuple(sorted(self.hosts))
         hosts = tuple(self.hosts[name] for name in names)
-        return Inventory(hosts=hosts, groups={"all": names}, source="hosts.yml")
+        return Inventory(hosts=hosts, groups={"all": names}, source="hosts.yml", left_out=self.left_out)
 
     def drop(self, *names: str) -> None:
         """Take hosts out."""
@@ -160,3 +161,35 @@ def test_a_kept_inventory_retires_nobody() -> None:
         files.clock.advance(DAY)
         files.refresh()
     assert [False, False] == [one.is_retired for one in files.store.hosts.all()]
+
+
+def left_out(*names: str) -> tuple[LeftOutHost, ...]:
+    """Hosts that Ansible runs on its own machine."""
+    return tuple(LeftOutHost(name=name, why="ansible_connection=local") for name in names)
+
+
+def test_hosts_that_are_left_out_are_named_in_one_warning() -> None:
+    """Some of them by name; also while the last good inventory stands in."""
+    files = Files("a", "b")
+    files.left_out = left_out("localhost")
+    assert (
+        "1 host is not reached over SSH and was left out: localhost (ansible_connection=local)",
+    ) == files.refresh().warnings
+
+    files.left_out = left_out("l1", "l2", "l3", "l4", "l5", "l6")
+    fleet = files.refresh()
+    files.broken = True
+    kept = files.refresh()
+
+    (warning,) = fleet.warnings
+    assert warning.startswith("6 hosts are not reached over SSH and were left out: l1 (ansible_connection=local), l2 (")
+    assert warning.endswith("l5 (ansible_connection=local) and 1 more")
+    assert (warning, files.left_out) == (kept.warnings[1], kept.left_out)
+
+
+def test_an_inventory_of_nothing_but_such_hosts_is_an_error() -> None:
+    """There is nobody to look after."""
+    files = Files()
+    files.left_out = left_out("localhost")
+    with pytest.raises(InventoryInvalid, match="no host that is reached over SSH"):
+        files.refresh()
