@@ -1,7 +1,7 @@
 """Prometheus metrics. What must survive restarts and count once comes from the database, read at every scrape."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
@@ -160,7 +160,7 @@ def _oldest(exposures: Sequence[Exposure], now: datetime) -> Metric:
     return family
 
 
-def _host_state(record: HostRecord, checks: dict[str, CheckRecord]) -> str:
+def _host_state(record: HostRecord, checks: Mapping[str, CheckRecord]) -> str:
     if record.quarantined_at is not None:
         return "quarantined"
     check = checks.get(record.id)
@@ -169,17 +169,16 @@ def _host_state(record: HostRecord, checks: dict[str, CheckRecord]) -> str:
     return "reachable" if check.observation is not None else "unreachable"
 
 
-def _hosts(records: Sequence[HostRecord], checks: object) -> Metric:
-    counted = Counter(_host_state(record, dict(checks)) for record in records)  # type: ignore[call-overload]
+def _hosts(records: Sequence[HostRecord], checks: Mapping[str, CheckRecord]) -> Metric:
+    counted = Counter(_host_state(record, checks) for record in records)
     family = GaugeMetricFamily("patchwave_hosts", "Listed hosts by the state of their last check.", labels=["state"])
     for state in ("reachable", "unreachable", "never_checked", "quarantined"):
         family.add_metric([state], counted[state])
     return family
 
 
-def _overdue(records: Sequence[HostRecord], latest: object, now: datetime) -> Metric:
-    sightings: dict[str, Sighting] = dict(latest)  # type: ignore[call-overload]
-    late = [r for r in records if r.id not in sightings or now > sightings[r.id].expected_by]
+def _overdue(records: Sequence[HostRecord], latest: Mapping[str, Sighting], now: datetime) -> Metric:
+    late = [record for record in records if record.id not in latest or now > latest[record.id].expected_by]
     family = GaugeMetricFamily("patchwave_hosts_overdue", "Listed hosts that no check saw in time.")
     family.add_metric([], len(late))
     return family
@@ -222,11 +221,14 @@ def _rollout_hosts(store: Store) -> Metric:
     family = CounterMetricFamily(
         "patchwave_rollout_hosts", "Attempts on hosts that ended, by outcome and tool.", labels=["outcome", "tool"]
     )
-    counted: Counter[str] = Counter()
+    counted: Counter[tuple[str, str]] = Counter()
     for row in store.rollouts.all():
-        counted.update(outcome.code for outcome in store.attempts.outcomes(row.id).values())
-    for code, count in sorted(counted.items()):
-        family.add_metric([code, "klp"], count)
+        tools = {host["host_id"]: host["backend"] for host in row.plan["hosts"]}
+        attempts = {attempt.id: attempt for attempt in store.attempts.of_rollout(row.id)}
+        for key, outcome in store.attempts.outcomes(row.id).items():
+            counted[outcome.code.value, tools[attempts[key].host_id]] += 1
+    for (code, tool), count in sorted(counted.items()):
+        family.add_metric([code, tool], count)
     return family
 
 

@@ -15,22 +15,34 @@ Cursor = Annotated[str | None, Query(max_length=512, description="`next_cursor` 
 
 
 def page(name: str, rows: Sequence[Json], key: Callable[[Json], str], limit: int, cursor: str | None) -> Json:
-    """One page of rows sorted by a unique key: ``{name: [...], "next_cursor": text or null}``."""
+    """One page of rows sorted by a unique key: ``{name: [...], "next_cursor": text or null}``.
+
+    Raises `InvalidInput` for a cursor that no page of this list gave.
+    """
     ordered = sorted(rows, key=key)
     if cursor is not None:
-        after = _decode(cursor)
+        after = _decode(name, cursor)
         ordered = [row for row in ordered if key(row) > after]
     shown = ordered[:limit]
     more = len(ordered) > limit
-    return {name: shown, "next_cursor": _encode(key(shown[-1])) if more else None}
+    return {name: shown, "next_cursor": _encode(name, key(shown[-1])) if more else None}
 
 
-def _encode(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+def _encode(name: str, text: str) -> str:
+    return base64.urlsafe_b64encode(f"{name}\0{text}".encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str) -> str:
+def _decode(name: str, cursor: str) -> str:
+    """Strictly: base64 that Python would forgive is none of ours."""
+    padded = cursor + "=" * (-len(cursor) % 4)
     try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError, ValueError) as exc:
-        raise InvalidInput("not a cursor that a page before gave", field="cursor") from exc
+        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as exc:
+        raise _foreign() from exc
+    if not text.startswith(f"{name}\0"):
+        raise _foreign()
+    return text.removeprefix(f"{name}\0")
+
+
+def _foreign() -> InvalidInput:
+    return InvalidInput("not a cursor that a page of this list gave", field="cursor")
