@@ -17,7 +17,7 @@ from orchestrator.cli.output import coloured, err, out, print_json, print_table,
 from orchestrator.cli.progress import waves_table
 from orchestrator.core.plans import Plan
 from orchestrator.core.rollout import exit_code
-from orchestrator.core.rollout_events import Abort, Event, Pause, Resume, Retry, Rollback, Skip
+from orchestrator.core.rollout_events import Abort, Event, Pause, Retry, Rollback, Skip
 from orchestrator.core.rollout_state import RolloutState
 from orchestrator.core.rollout_states import RolloutStatus
 from orchestrator.errors import LeaseHeld, NotFound
@@ -216,10 +216,9 @@ def _order(event: Event, done: str) -> Callable[..., None]:
 
 
 pause = _order(Pause(), "Start nothing new until resumed; hosts in flight finish.")
-resume = _order(Resume(), "Go on after a pause or a hold, or after the engine was killed.")
 retry = _order(Retry(), "Give the troubled hosts of the current wave another attempt.")
 abort = _order(Abort(), "Start nothing new, let hosts in flight finish, and end.")
-for _name, _command in {"pause": pause, "resume": resume, "retry": retry, "abort": abort}.items():
+for _name, _command in {"pause": pause, "retry": retry, "abort": abort}.items():
     _command.__name__ = _name
 
 
@@ -245,15 +244,30 @@ def rollback(context: typer.Context, rollout: RolloutId, yes: Yes = False, as_js
     _give(context, rollout_id, Rollback(), as_json)
 
 
+def resume(context: typer.Context, rollout: RolloutId, as_json: AsJson = False) -> None:
+    """Go on after a pause or a hold, or after the engine was killed."""
+    app = app_of(context)
+    app.require_write()
+    rollout_id = _find(app, rollout)
+    app.order_rollout().resume(rollout_id, _who())
+    _go_on(context, rollout_id, as_json)
+
+
 def _give(context: typer.Context, rollout: str, event: Event, as_json: bool) -> None:
     """Leave the order; act on it here, unless a living engine drives the rollout and acts by itself."""
     app = app_of(context)
     app.require_write()
     rollout_id = _find(app, rollout)
     app.order_rollout().ask(rollout_id, event, _who())
+    _go_on(context, rollout_id, as_json, _WANTED.get(type(event), frozenset()))
+
+
+def _go_on(
+    context: typer.Context, rollout_id: str, as_json: bool, wanted: Collection[RolloutStatus] = frozenset()
+) -> None:
     state = _drive(context, rollout_id)
     if state is None:
         say("left to the engine that drives it")
-    _print_rollout(app, rollout_id, as_json)
+    _print_rollout(app_of(context), rollout_id, as_json)
     if state is not None:
-        _exit_by(state, _WANTED.get(type(event), ()))
+        _exit_by(state, wanted)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from orchestrator.core.plans import Plan
 from orchestrator.core.rollout import decide, start
-from orchestrator.core.rollout_events import Event
+from orchestrator.core.rollout_events import Event, Resume
 from orchestrator.core.rollout_state import RolloutState
 from orchestrator.core.rollout_states import RolloutStatus
+from orchestrator.errors import Conflict
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import RolloutRow, Store
 
@@ -43,6 +44,18 @@ class OrderRollout:
         )
         self.store.rollouts.create(row)
         return row.id
+
+    def resume(self, rollout_id: str, asked_by: str) -> None:
+        """See that it can go on: lift a pause or a hold; one whose engine was killed needs nothing but another engine.
+
+        Raises `Conflict` for one that is over.
+        """
+        row = self.store.rollouts.load(rollout_id)
+        state = RolloutState.model_validate(row.state)
+        if state.is_final and not self.store.notes.items(REQUESTS.format(row.id)):
+            raise Conflict(f"rollout {row.id} is {state.status}: there is nothing to resume")
+        if state.status in {*WAITS_FOR_OPERATOR, RolloutStatus.PAUSING}:
+            self.ask(rollout_id, Resume(), asked_by)
 
     def ask(self, rollout_id: str, event: Event, asked_by: str) -> None:
         """Leave an event for the engine. Raises `NotFound` for a rollout that is not there, and `Conflict` for an
