@@ -1,7 +1,7 @@
 # make demo   a lab fleet, checked, patched in waves, windows closing     (needs Python 3.11+ and nothing else)
 # make test   the whole test suite                                        (as root on Debian or Ubuntu it installs what it needs)
 # make check  format, lint, types, import contracts, fast tests           (before every commit)
-# make bench  ratios against peers and floors                             (prints a table)
+# make bench  ratios against peers and floors                             (prints a table; as root; BENCH="--quick --only scan")
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -23,7 +23,7 @@ check: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -m "not kernel and not sshd and not postgres" --ignore tests/acceptance --ignore tests/bench
 
 bench: $(VENV)/.dev $(VENV)/.bench packages
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench --peers $(VENV)/bench/bin $(BENCH)
 
 lab-kernel: $(VENV)/.runtime packages
 	@$(BIN)/patchwave lab kernel up
