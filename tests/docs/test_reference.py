@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
+from typer.main import get_command
 
 from orchestrator import errors
 from orchestrator.backends.registry import BACKENDS
 from orchestrator.cli.main import cli
 from orchestrator.settings import PREFIX, Settings
+from tests.api.service import Service
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -49,8 +53,29 @@ def test_exactly_the_errors_that_exist_are_documented() -> None:
 
 def test_exactly_the_commands_that_exist_are_documented() -> None:
     """docs/reference/commands.md has a row with each command, and no other."""
-    documented = re.findall(r"^\| `patchwave ([a-z -]+?)[` A-Z\[]", (REFERENCE / "commands.md").read_text(), re.MULTILINE)
-    assert sorted(name.strip() for name in documented) == sorted(_commands(cli))
+    assert sorted(_usages()) == sorted(_commands(cli))
+
+
+@pytest.mark.parametrize("name", sorted(_commands(cli)))
+def test_every_option_of_a_command_is_documented(name: str) -> None:
+    """The command's row shows the options that it has, and no other."""
+    command: Any = get_command(cli)
+    for word in name.split():
+        command = command.commands[word]
+    options = {max(param.opts, key=len) for param in command.params if param.param_type_name == "option"}
+    assert set(re.findall(r"--[a-z-]+", _usages()[name])) == options - {"--help"}
+
+
+def test_exactly_the_paths_that_exist_are_documented() -> None:
+    """docs/reference/api.md has a row with each path of the service, and no other."""
+    documented = re.findall(r"^\| `(/[^`]*)` \|", (REFERENCE / "api.md").read_text(), re.MULTILINE)
+    assert sorted(documented) == sorted([*Service().get("/openapi.json")["paths"], "/openapi.json"])
+
+
+def _usages() -> dict[str, str]:
+    """Command to usage, of each row: the command is the words before the first argument or option."""
+    usages = re.findall(r"^\| `patchwave ([^`]+)` \|", (REFERENCE / "commands.md").read_text(), re.MULTILINE)
+    return {" ".join(takewhile(re.compile("[a-z-]+").fullmatch, usage.split())): usage for usage in usages}
 
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))
