@@ -73,39 +73,46 @@ def trust(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the host keys that hosts present, and pin them once you have said yes."""
+    """Show the host keys that hosts and their jump hosts present, and pin them once you have said yes.
+
+    Jump hosts come first: what is behind one can be asked only once it is trusted.
+    """
     app = app_of(context)
     service = app.trust_hosts()
-    presented = service.ask(chosen(app, pattern))
-    _print_keys(presented, as_json)
     wanted = {KeyStatus.NEW, *TAKES_REPLACE} if replace else {KeyStatus.NEW}
-    acceptable = [one for one in presented if one.status in wanted]
-    if acceptable and confirmed(f"Pin the keys of {len(acceptable)} hosts?", yes):
-        service.accept(acceptable, replace=replace)
-        err.print(f"{len(acceptable)} keys pinned")
-    elif acceptable:
-        err.print("nothing pinned")
+    presented: list[Presented] = []
+    for stage in service.stages(chosen(app, pattern)) or ((),):
+        asked = service.ask(stage)
+        presented += asked
+        if not as_json:
+            _print_keys(asked)
+        acceptable = [one for one in asked if one.status in wanted]
+        if acceptable and confirmed(f"Pin the keys of {len(acceptable)} hosts?", yes):
+            service.accept(acceptable, replace=replace)
+            err.print(f"{len(acceptable)} keys pinned")
+        elif acceptable:
+            err.print("nothing pinned")
+    if as_json:
+        print_json({"hosts": [_key(one) for one in presented]})
     if any(one.status in {KeyStatus.UNREACHABLE, *TAKES_REPLACE} - wanted for one in presented):
         raise typer.Exit(1)
 
 
-def _print_keys(presented: tuple[Presented, ...], as_json: bool) -> None:
-    rows = [
-        {
-            "host": one.member.name,
-            "status": one.status,
-            "type": one.key and one.key.type,
-            "fingerprint": one.key and one.key.fingerprint,
-            "pinned": [key.fingerprint for key in one.pinned],
-            "error": one.error,
-        }
-        for one in presented
-    ]
-    if as_json:
-        print_json({"hosts": rows})
-        return
+def _key(one: Presented) -> dict[str, Any]:
+    return {
+        "host": one.host.name,
+        "is_listed": one.record is not None,
+        "status": one.status,
+        "type": one.key and one.key.type,
+        "fingerprint": one.key and one.key.fingerprint,
+        "pinned": [key.fingerprint for key in one.pinned],
+        "error": one.error,
+    }
+
+
+def _print_keys(presented: tuple[Presented, ...]) -> None:
     columns = ("HOST", "KEY", "TYPE", "FINGERPRINT", "PINNED", "ERROR")
-    print_table(columns, (_key_row(row) for row in rows), empty="no hosts")
+    print_table(columns, (_key_row(_key(one)) for one in presented), empty="no hosts")
 
 
 def _key_row(row: dict[str, Any]) -> tuple[object, ...]:

@@ -80,6 +80,13 @@ class HostKeys(Protocol):
         """Ask the host for its key, without logging in and without trusting it."""
         ...
 
+    def jump_hosts(self, host: Host) -> tuple[Host, ...]:
+        """The hosts on the way to it, nearest to us first, each named as its key is pinned and ready to be asked.
+
+        Raises `Unreachable` where the way makes no sense.
+        """
+        ...
+
     def pin(self, name: str, keys: Sequence[PresentedKey]) -> None:
         """Pin exactly these keys for that name, durably."""
         ...

@@ -3,7 +3,7 @@
 import getpass
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import paramiko
 
@@ -36,6 +36,13 @@ class Hop:
     config_certificates: tuple[str, ...] = ()
     identities_only: bool = False
     agent: str | None = None
+    trusted_with: str | None = field(default=None, compare=False)
+    """The host of the inventory on whose way it stands, where it is none itself."""
+
+    @property
+    def to_trust(self) -> str:
+        """What to give to `hosts trust` so that this one is asked."""
+        return self.trusted_with or self.name
 
     @property
     def place(self) -> str:
@@ -64,11 +71,17 @@ class Destinations:
             raise Unreachable(f"{host.name}: what ssh_config says of {host.address} cannot be used: {exc!r}") from exc
 
     def jump_hosts(self, host: Host) -> tuple[Host, ...]:
-        """The jump hosts themselves, nearest to us first, with the names under which their keys are pinned."""
-        found: list[Host] = []
-        for hop in self._jumps(host):
-            found += [*self.jump_hosts(hop), hop] if not found else [hop]
-        return tuple(found)
+        """The jump hosts themselves, nearest to us first, with the names under which their keys are pinned.
+
+        Each leads through those before it. Raises as `route` does.
+        """
+        self.route(host)
+        jumps = self._jumps(host)
+        if not jumps:
+            return ()
+        before = tuple(text.strip() for text in self._written_jump(host).split(","))
+        rest = (jump.model_copy(update={"jump": ",".join(before[:at])}) for at, jump in enumerate(jumps) if at)
+        return (*self.jump_hosts(jumps[0]), jumps[0], *rest)
 
     def _route(self, host: Host, seen: tuple[str, ...]) -> Route:
         if host.name in seen:
@@ -76,16 +89,22 @@ class Destinations:
         jumps = self._jumps(host)
         # As with `ssh -J a,b`: only the first hop may need jump hosts of its own.
         before = self._route(jumps[0], (*seen, host.name)) if jumps else ()
-        return (*before, *(self._hop(jump) for jump in jumps[1:]), self._hop(host))
+        hops = (*before, *(self._hop(jump) for jump in jumps[1:]))
+        return (*(self._explained(hop, host) for hop in hops), self._hop(host))
+
+    def _explained(self, hop: Hop, host: Host) -> Hop:
+        return hop if self._resolve_host(hop.name) is not None else replace(hop, trusted_with=host.name)
 
     def _jumps(self, host: Host) -> tuple[Host, ...]:
+        written = self._written_jump(host)
+        return tuple(self._jump(host, text.strip()) for text in written.split(",")) if written else ()
+
+    def _written_jump(self, host: Host) -> str:
         about = self._config.about(host.address)
         written = host.jump if host.jump is not None else about.get("proxyjump")
         if written is None and about.get("proxycommand"):
             raise Unreachable(f"{host.name}: ssh_config gives it a ProxyCommand, which is not supported; use ProxyJump")
-        if not written or written.strip().lower() == "none":
-            return ()
-        return tuple(self._jump(host, text.strip()) for text in written.split(","))
+        return "" if not written or written.strip().lower() == "none" else written
 
     def _jump(self, host: Host, text: str) -> Host:
         known = self._resolve_host(text)

@@ -165,7 +165,7 @@ class Dialer:
         if not pinned and isinstance(self._pins, KnowsAuthorities) and self._pins.has_only_authority(hop.name):
             raise HostCertificateUnsupported(
                 f"{hop.name}: only a certificate authority is pinned for it, and host certificates are not verified; "
-                f"pin its own key ({presented.type} {presented.fingerprint}): patchwave hosts trust {hop.name}"
+                f"pin its own key ({presented.type} {presented.fingerprint}): patchwave hosts trust {hop.to_trust}"
             )
         _check_key(presented, hop, pinned)
         wire.allow_for_login(self._timeouts.login)
@@ -181,12 +181,12 @@ def _check_key(presented: PresentedKey, hop: Hop, pinned: tuple[PresentedKey, ..
     if not pinned:
         raise HostKeyUnknown(
             f"{hop.name}: no host key is pinned; it presents {presented.type} {presented.fingerprint}. "
-            f"Compare that with the host's own (ssh-keygen -lf), then run: patchwave hosts trust {hop.name}"
+            f"Compare that with the host's own (ssh-keygen -lf), then run: patchwave hosts trust {hop.to_trust}"
         )
     if presented not in pinned:
         known = ", ".join(f"{key.type} {key.fingerprint}" for key in pinned)
         raise HostKeyChanged(
             f"{hop.name}: the host key is not the pinned one: pinned {known}, presented {presented.type} "
             f"{presented.fingerprint}. Somebody may be in between. If the host was reinstalled, compare with the "
-            f"host's own (ssh-keygen -lf), then run: patchwave hosts trust --replace {hop.name}"
+            f"host's own (ssh-keygen -lf), then run: patchwave hosts trust --replace {hop.to_trust}"
         )

@@ -88,7 +88,7 @@ class HomeHostKeys:
             ) from exc
 
     def jump_hosts(self, host: Host) -> tuple[Host, ...]:
-        """The jump hosts that lead to it, nearest to us first, each named as its key is pinned."""
+        """The jump hosts that lead to it, nearest to us first, each named as its key is pinned; or `Unreachable`."""
         return self._destinations().jump_hosts(host)
 
     def close(self) -> None:

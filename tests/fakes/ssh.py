@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from orchestrator.core.hosts import Host
-from orchestrator.errors import ConnectTimedOut
+from orchestrator.errors import ConnectTimedOut, JumpFailed
 from orchestrator.ports.ssh import Command, Completed, PresentedKey
 
 Script = Callable[[Host, Command], Completed]
@@ -34,16 +34,29 @@ class FakeTransport:
 
 
 class FakeHostKeys:
-    """`HostKeys` in memory. ``presents`` says which key each host has; a host without one does not answer."""
+    """`HostKeys` in memory. ``presents`` says which key each host has; a host without one does not answer.
+
+    ``jumps`` maps a host to its jump hosts: it answers once the right keys are pinned for all of them. ``asked`` keeps
+    who was asked, in order.
+    """
 
     def __init__(self, presents: Mapping[str, PresentedKey] | None = None) -> None:
         self._presents = dict(presents or {})
+        self.jumps: dict[str, tuple[Host, ...]] = {}
+        self.asked: list[str] = []
         self._pinned: dict[str, tuple[PresentedKey, ...]] = {}
 
     def pinned(self, name: str) -> tuple[PresentedKey, ...]:
         return self._pinned.get(name, ())
 
+    def jump_hosts(self, host: Host) -> tuple[Host, ...]:
+        return self.jumps.get(host.name, ())
+
     def present(self, host: Host) -> PresentedKey:
+        self.asked.append(host.name)
+        for jump in self.jump_hosts(host):
+            if self._presents.get(jump.name) not in self.pinned(jump.name):
+                raise JumpFailed(f"{host.name}: {jump.name} is not trusted")
         if host.name not in self._presents:
             raise ConnectTimedOut(f"{host.name}: nothing answered")
         return self._presents[host.name]

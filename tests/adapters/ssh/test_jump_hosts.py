@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.core.fleet import Member
 from orchestrator.core.hosts import Host
 from orchestrator.errors import HostKeyUnknown, JumpFailed
+from orchestrator.services.trust_hosts import KeyStatus, TrustHosts
 from orchestrator.ssh import HomeHostKeys, SshTransport
 from orchestrator.ssh.known_hosts import key_of
 from tests.adapters.ssh.conftest import host_of, pinned, shell
 from tests.adapters.sshd import Sshd, User, kill
+from tests.fakes.dispatchers import InlineDispatcher
+from tests.services.fleets import Checked
 
 pytestmark = pytest.mark.sshd
 
@@ -71,7 +75,7 @@ def test_a_destination_instead_of_a_name(
     transport = SshTransport(host_keys, ssh_config_path=str(config))
     jump = f"{bastion.users[0].name}@127.0.0.1:{bastion.port}"
     host = pinned(host_of(sshd, user, name="inner", jump=jump), sshd, host_keys)
-    with pytest.raises(JumpFailed, match=r"hosts trust \[127\.0\.0\.1\]:"):
+    with pytest.raises(JumpFailed, match="hosts trust inner"):
         transport.run(host, shell("true"))
     (jump_host,) = host_keys.jump_hosts(host)
     host_keys.pin(jump_host.name, [key_of(*bastion.host_key())])
@@ -147,3 +151,37 @@ def test_a_jump_host_that_makes_no_sense(
     transport = SshTransport(host_keys, ssh_config_path=no_config, resolve_host={"inner": host}.get)
     with pytest.raises(JumpFailed, match=why):
         transport.run(host, shell("true"))
+
+
+def test_a_chain_of_new_jump_hosts_is_trusted_from_the_near_end(
+    sshd: Sshd, user: User, bastion: Sshd, tmp_path: Path
+) -> None:
+    """Each hop is asked through those before it, and pinned under its own name: then the host answers commands."""
+    config = tmp_path / "config"
+    config.write_text(
+        f"Host 127.0.7.1\n  IdentityFile {bastion.users[0].key}\nHost 127.0.7.2\n  IdentityFile {user.key}\n"
+    )
+    gate, middle = f"{bastion.users[0].name}@127.0.7.1:{bastion.port}", f"{user.name}@127.0.7.2:{sshd.port}"
+    host = host_of(sshd, user, name="inner", address="127.0.7.3", jump=f"{gate},{middle}")
+    fleet = Checked("inner")
+    keys = HomeHostKeys(tmp_path / "known_hosts", ssh_config_path=str(config))
+    service = TrustHosts(
+        host_keys=keys,
+        store=fleet.store,
+        dispatcher=InlineDispatcher(),
+        clock=fleet.clock,
+        update_exposures=fleet.update_exposures,
+    )
+    transport = SshTransport(keys, ssh_config_path=str(config))
+    asked = []
+
+    for stage in service.stages([Member(host=host, record=fleet.members[0].record)]):
+        presented = service.ask(stage)
+        asked += [(one.host.name, one.status) for one in presented]
+        service.accept(presented, replace=False)
+
+    names = (f"[127.0.7.1]:{bastion.port}", f"[127.0.7.2]:{sshd.port}", "inner")
+    assert [(name, KeyStatus.NEW) for name in names] == asked
+    assert transport.run(host, shell("echo ok")).stdout == b"ok\n"
+    keys.close()
+    transport.close()
