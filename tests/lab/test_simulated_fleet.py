@@ -204,6 +204,13 @@ def test_a_fault_file_names_hosts_and_faults(tmp_path: Path) -> None:
         SimulatedFleet(tmp_path / "fleet", hosts=3, faults={"mail-1": Faults()})
 
 
+def test_every_fault_is_documented() -> None:
+    """In the table of docs/lab-simulated.md, and no other."""
+    text = (Path(__file__).parents[2] / "docs" / "lab-simulated.md").read_text()
+    documented = [line.split("`")[1].partition(":")[0] for line in text.splitlines() if line.startswith("| `")]
+    assert sorted(Faults.model_fields) == sorted(documented)
+
+
 def test_a_fleet_runs_on_its_own_and_comes_back(tmp_path: Path) -> None:
     """It is started once, shown, stopped by its process id; its hosts come back as after a power cut."""
     try:

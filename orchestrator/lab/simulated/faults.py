@@ -22,6 +22,8 @@ class Faults(Frozen):
     """The connection ends once a command has sent so many bytes; the command itself goes on."""
     drops_times: int | None = Field(default=None, ge=1)
     """How many connections end so; all of them without it."""
+    drops_spare: int = Field(default=0, ge=0)
+    """How many commands get through before."""
     floods: bool = False
     """Commands answer with output that never ends."""
     transition: float | None = Field(default=None, ge=0)

@@ -32,6 +32,7 @@ class HostServer:
     is_rebooting: bool = False
     _listener: asyncssh.SSHAcceptor | None = None
     _drops: int = 0
+    _commands: int = 0
 
     def prepare(self) -> None:
         """Make its disk and boot it. Blocks."""
@@ -69,7 +70,7 @@ class HostServer:
 
     async def set_faults(self, faults: Faults) -> None:
         """Other faults from now on."""
-        self.faults, self._drops = faults, 0
+        self.faults, self._drops, self._commands = faults, 0, 0
         self.disk.set_faults(faults)
         if faults.refuses:
             await self.close()
@@ -125,6 +126,9 @@ class HostServer:
 
     def _next_drop(self) -> int | None:
         """After how many bytes of output this command's connection ends."""
+        self._commands += 1
+        if self._commands <= self.faults.drops_spare:
+            return None
         if self.faults.drops_times is not None and self._drops >= self.faults.drops_times:
             return None
         return self.faults.drops_after
