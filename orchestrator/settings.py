@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from orchestrator.core.durations import Duration, format_duration
+from orchestrator.core.durations import DurationOrSeconds, format_duration
 from orchestrator.errors import SettingsInvalid
 
 PREFIX = "PATCHWAVE_"
@@ -48,17 +48,17 @@ class Settings(BaseSettings):
     """An ssh_config to use in place of ``~/.ssh/config``."""
     forks: Annotated[int, Field(ge=1, le=1024)] = 64
     """How many hosts are worked on at a time."""
-    check_interval: Duration = timedelta(hours=1)
+    check_interval: DurationOrSeconds = timedelta(hours=1)
     """How often `serve` checks every host."""
-    unknown_after: Duration = timedelta(hours=3)
+    unknown_after: DurationOrSeconds = timedelta(hours=3)
     """A host not seen for this long is unknown from its last sighting on."""
-    connect_timeout: Duration = timedelta(seconds=10)
+    connect_timeout: DurationOrSeconds = timedelta(seconds=10)
     """Until the TCP connection stands."""
-    banner_timeout: Duration = timedelta(seconds=15)
+    banner_timeout: DurationOrSeconds = timedelta(seconds=15)
     """Until the SSH server has spoken."""
-    auth_timeout: Duration = timedelta(seconds=20)
+    auth_timeout: DurationOrSeconds = timedelta(seconds=20)
     """Until the login is accepted or refused."""
-    check_timeout: Duration = timedelta(seconds=60)
+    check_timeout: DurationOrSeconds = timedelta(seconds=60)
     """For the whole check of one host, once it is connected."""
     max_connections: Annotated[int, Field(ge=1, le=65536)] = 256
     """Kept SSH connections in all; the least recently used go first."""

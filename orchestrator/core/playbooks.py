@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, Discriminator, Field, StringConstraints, Tag, field_validator, model_validator
 
-from orchestrator.core.amounts import Amount, Duration, rounded_down
+from orchestrator.core.amounts import Amount, rounded_down
+from orchestrator.core.durations import Duration
 from orchestrator.core.meanings import Meaning
 from orchestrator.core.model import Frozen
 from orchestrator.core.patches import Cve, PatchId, Severity

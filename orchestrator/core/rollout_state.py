@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from orchestrator.core.amounts import Duration
 from orchestrator.core.attempts import Action
+from orchestrator.core.durations import Duration
 from orchestrator.core.model import Frozen, Moment
 from orchestrator.core.playbooks import OnFailure
 from orchestrator.core.rollout_states import (

@@ -1,16 +1,13 @@
-"""`core.amounts`: counts, percentages and durations."""
-
-from datetime import timedelta
+"""`core.amounts`: counts and percentages."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from orchestrator.core.amounts import Amount, Duration, rounded_down, rounded_up, written
+from orchestrator.core.amounts import Amount, rounded_down, rounded_up
 
 AMOUNTS: TypeAdapter[int | str] = TypeAdapter(Amount)
-DURATIONS: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
 
 @pytest.mark.parametrize(
@@ -42,25 +39,3 @@ def test_other_amounts_are_refused(bad: object) -> None:
     """A bare text number, more than all, or another type is no amount."""
     with pytest.raises(ValidationError):
         AMOUNTS.validate_python(bad)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("5m", 300), ("1h", 3600), ("7d", 604800), ("0s", 0), ("120s", 120)]
-)
-def test_a_duration_is_a_number_with_a_unit(text: str, seconds: int) -> None:
-    """Seconds, minutes, hours, days."""
-    assert timedelta(seconds=seconds) == DURATIONS.validate_python(text)
-
-
-@pytest.mark.parametrize("bad", [90, "90", "5 m", "-5m", "1w", "1.5h", "", None, True, "9999999d"])
-def test_other_durations_are_refused(bad: object) -> None:
-    """A bare number has no unit, so it is refused instead of guessed."""
-    with pytest.raises(ValidationError):
-        DURATIONS.validate_python(bad)
-
-
-@given(st.integers(0, 10**6 - 1))
-def test_a_duration_is_written_as_it_can_be_read(seconds: int) -> None:
-    """Writing and reading give the same duration."""
-    duration = timedelta(seconds=seconds)
-    assert duration == DURATIONS.validate_python(written(duration))

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from orchestrator.core import playbooks
-from orchestrator.core.amounts import written
+from orchestrator.core.durations import format_duration
 from orchestrator.core.meanings import Meaning
 from orchestrator.core.plans import LeftOutReason
 from orchestrator.core.playbooks import NOT_YET, OnFailure, Playbook
@@ -68,10 +68,10 @@ def plain(default: Any) -> str:
     if default is None:
         return "none"
     if hasattr(default, "total_seconds"):
-        return written(default)
+        return format_duration(default)
     if isinstance(default, Meaning | str):
         return str(default)
-    return json.dumps(default, default=lambda value: value.model_dump())
+    return json.dumps(default, default=lambda value: value.model_dump(mode="json"))
 
 
 def choices(kind: type[Meaning]) -> str:
