@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from orchestrator.probe.answer import INCOMPLETE, Answer
 from orchestrator.probe.text import clean
 
-_KEY = re.compile(rb"([^=!]{0,39})([=!])", re.DOTALL)
+_KEY = re.compile(rb"([0-9A-Za-z_.-]{1,39})([=!])")
+"""What a line of ours begins with. Other lines are none of ours."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,4 +70,4 @@ def _split(raw: bytes) -> tuple[str, bytes, bytes]:
     found = _KEY.match(raw)
     if found is None:
         return "", b"", b""
-    return clean(found[1], 40), found[2], raw[found.end() :]
+    return found[1].decode(), found[2], raw[found.end() :]

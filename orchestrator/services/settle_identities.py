@@ -32,7 +32,9 @@ class SettleIdentities:
         if not seen:
             return list(checks)
         records = {record.id: record for record in self.store.hosts.all()}
-        settled = dict(zip(sorted(seen), settle_all(records.values(), seen, self.clock.now()), strict=True))
+        # Who shows nothing new is who it was: nearly all, at every check but the first.
+        news = {key: evidence for key, evidence in seen.items() if not _is_known(records[key].evidence, evidence)}
+        settled = dict(zip(sorted(news), settle_all(records.values(), news, self.clock.now()), strict=True))
         changed = {record.id: record for one in settled.values() for record in one.changed}
         self.store.hosts.save([record for key, record in changed.items() if records.get(key) != record])
         now_known = {**records, **changed}
@@ -57,6 +59,11 @@ class SettleIdentities:
             product_uuid=facts.product_uuid,
             boot_id=facts.boot_id,
         )
+
+
+def _is_known(known: Evidence, seen: Evidence) -> bool:
+    """What could not be read contradicts nothing and adds nothing."""
+    return all(value is None or value == getattr(known, name) for name, value in seen)
 
 
 def _refused(check: CheckRecord, why: str) -> CheckRecord:

@@ -53,6 +53,7 @@ def _resident() -> int:
 
 def main(what: str, home: str, inventory: str) -> None:
     """Wire the application as the command does, and measure."""
+    gc.freeze()  # as the command does
     settings, origins = load_settings({"PATCHWAVE_INVENTORY": inventory}, Path(home))
     app = App(settings=settings, origins=origins, folder=Path(home))
     {"scans": scans, "memory": memory}[what](app)
