@@ -74,7 +74,8 @@ def invalid(document: Document, exc: ValidationError, error: type[InvalidInput],
     place = at + tuple(first["loc"])
     where = ".".join(str(part) for part in place) or None
     rest = exc.error_count() - 1
-    message = first["msg"] + (f" (and {rest} more)" if rest else "")
+    # pydantic puts this before what a validator of ours says.
+    message = first["msg"].removeprefix("Value error, ") + (f" (and {rest} more)" if rest else "")
     return error(message, file=document.file, line=document.line(place), field=where)
 
 

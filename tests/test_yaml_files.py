@@ -3,9 +3,10 @@
 import re
 
 import pytest
+from pydantic import BaseModel, ValidationError, field_validator
 
 from orchestrator.errors import InventoryInvalid
-from orchestrator.yaml_files import parse_document
+from orchestrator.yaml_files import invalid, parse_document
 
 
 def test_every_value_has_its_line() -> None:
@@ -57,3 +58,22 @@ def test_what_is_not_sane_yaml_is_refused(text: str, message: str) -> None:
     """With the line where there is one: no crash, and not all of the memory."""
     with pytest.raises(InventoryInvalid, match=re.escape(message)):
         parse_document(text, "f", InventoryInvalid)
+
+
+class _Even(BaseModel):
+    number: int
+
+    @field_validator("number")
+    @classmethod
+    def _is_even(cls, number: int) -> int:
+        if number % 2:
+            raise ValueError("must be even")
+        return number
+
+
+def test_the_words_of_a_validator_stand_alone() -> None:
+    """With file, line and field, and without pydantic's prefix."""
+    document = parse_document("x: 1\nnumber: 3\n", "f", InventoryInvalid)
+    with pytest.raises(ValidationError) as caught:
+        _Even.model_validate(document.data)
+    assert "f:2: number: must be even" == str(invalid(document, caught.value, InventoryInvalid))

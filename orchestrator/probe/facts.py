@@ -18,6 +18,12 @@ from orchestrator.probe.security import Security, parse_security
 from orchestrator.probe.text import integer, match
 from orchestrator.probe.virtualization import parse_virtualization
 
+LONGEST_UPTIME = 999_999_999
+"""Seconds, 31 years: a boot time that is computed from it stays one."""
+
+LATEST_CLOCK = 253_402_300_799
+"""Seconds since 1970: the end of the year 9999, the last that a datetime can hold."""
+
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
@@ -87,8 +93,8 @@ class _Seen:
         self.boot_id = match(_UUID, self.boot.get("boot_id"))
         self.machine_id = match(r"[0-9a-f]{32}", self.boot.get("machine_id"))
         self.taints = integer(self.boot.get("taints"))
-        self.uptime = _seconds(self.boot.get("uptime"))
-        clock = _seconds(self.boot.get("clock"))
+        self.uptime = _seconds(self.boot.get("uptime"), at_most=LONGEST_UPTIME)
+        clock = _seconds(self.boot.get("clock"), at_most=LATEST_CLOCK)
         self.clock_skew = None if clock is None else clock - timedelta(seconds=midpoint.timestamp())
 
     def unknown(self) -> Iterator[tuple[str, str]]:
@@ -144,7 +150,7 @@ def _product_uuid(identity: Fields) -> str | None:
     return None if uuid is None or len(set(uuid) - {"-"}) == 1 else uuid
 
 
-def _seconds(text: str | None) -> timedelta | None:
-    """``1700000000.25`` or ``12.34 56.78``; busybox's date has no %N."""
+def _seconds(text: str | None, *, at_most: int) -> timedelta | None:
+    """``1700000000.25`` or ``12.34 56.78``; busybox's date has no %N. None for more than can be true."""
     found = re.match(r"[0-9]{1,12}(?:\.[0-9]{1,9})?(?![0-9])", text or "")
-    return timedelta(seconds=float(found[0])) if found else None
+    return timedelta(seconds=float(found[0])) if found and float(found[0]) <= at_most else None
