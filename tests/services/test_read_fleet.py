@@ -1,0 +1,85 @@
+"""What is known, read without touching any host."""
+
+import pytest
+
+from orchestrator.core.exposure_states import ExposureState
+from orchestrator.errors import NotFound
+from orchestrator.services.read_fleet import ReadFleet, by_module
+from tests.core.exposure_builders import FIRST, LAB_1, LAB_2, facts, live, module_id
+from tests.fakes.clock import START
+from tests.services.fleets import Checked, record
+
+HOUR = 3600.0
+
+
+def fleet() -> Checked:
+    """Host ``a`` is patched, ``b`` exposed, ``never`` was never checked, ``old`` is retired."""
+    known = Checked("a", "b", "never", "old")
+    known.store.catalogue.add(LAB_1)
+    known.eyes.shows = {"a": facts(live("LAB-0001")), "b": facts(), "old": facts()}
+    known.check_hosts([one for one in known.members if one.name != "never"])
+    known.store.hosts.save([record("old", retired_at=known.clock.now())])
+    return known
+
+
+def reader(known: Checked) -> ReadFleet:
+    """The service over that fleet."""
+    return ReadFleet(store=known.store, clock=known.clock)
+
+
+def test_hosts_are_those_that_are_listed() -> None:
+    """Retired ones only when asked for; one that was never checked is neither reachable nor not."""
+    known = fleet()
+    assert {"a": True, "b": True, "never": None} == {one["name"]: one["reachable"] for one in reader(known).hosts()}
+    assert ["a", "b", "never", "old"] == [one["name"] for one in reader(known).hosts(retired=True)]
+
+
+def test_a_host_is_found_by_name_or_id() -> None:
+    """A listed one before a retired one of the same name."""
+    known = fleet()
+    known.store.hosts.save([record("a", id="id-0", retired_at=START)])
+
+    assert ("id-a", "id-0") == (reader(known).record("a").id, reader(known).record("id-0").id)
+    assert "LAB-0001" == reader(known).host("a")["live_patches"][0]["patch"]
+    with pytest.raises(NotFound, match="patchwave hosts list"):
+        reader(known).host("nobody")
+
+
+def test_what_nobody_saw_in_time_is_unknown() -> None:
+    """From its last sighting on; a covered host is not taken for covered for ever."""
+    known = fleet()
+    assert {"id-a": "covered", "id-b": "exposed"} == states(known)
+    known.clock.advance(3 * HOUR - 10)
+    assert {"id-a": "covered", "id-b": "exposed"} == states(known)
+
+    known.clock.advance(20)
+
+    assert {"id-a": "unknown", "id-b": "unknown"} == states(known)
+    exposure = next(one for one in reader(known).exposures() if one.host_id == "id-b")
+    assert known.store.sightings.latest()["id-b"].last_seen == exposure.since
+    assert 3 * HOUR <= exposure.unknown_seconds <= 3 * HOUR + 20
+
+
+def states(known: Checked) -> dict[str, ExposureState]:
+    """Host id to state."""
+    return {one.host_id: one.state for one in reader(known).exposures()}
+
+
+def test_a_retired_host_is_exposed_to_nothing() -> None:
+    """It is in none of the rows."""
+    assert [("a", FIRST), ("b", FIRST)] == [(row["host"], row["cve"]) for row in reader(fleet()).exposure_rows()]
+
+
+def test_reading_writes_nothing() -> None:
+    """However long ago the last check was: what is stored stays what was seen."""
+    known = fleet()
+    known.clock.advance(10 * HOUR)
+    before = known.store.exposures.all()
+    reader(known).exposure_rows()
+    assert before == known.store.exposures.all()
+
+
+def test_items_are_found_by_their_modules() -> None:
+    """Every build of every item."""
+    found = by_module((LAB_1, LAB_2))
+    assert {module_id(one.id, kernel): one for one in (LAB_1, LAB_2) for kernel in "ab"} == found
