@@ -192,6 +192,26 @@ def test_reboot_loses_the_patch_unless_it_was_persisted(product: Patchwave, kern
     assert files == ""
 
 
+def test_full_disk_is_named_and_nothing_is_loaded(product: Patchwave, kernel_lab: LabFleet) -> None:
+    """No room for the module under /run: refused with its own error, nothing loaded, nothing left behind."""
+    product.ok("scan", "--limit", "lab-b")
+    run_on(kernel_lab, "lab-b", "mkdir -p -m 700 /run/patchwave && mount -t tmpfs -o size=8k tmpfs /run/patchwave")
+    try:
+        rollout = product.run("rollout", "start", playbook(product, "LAB-0001"), "--limit", "lab-b", "--yes", "--json")
+    finally:
+        left = run_on(kernel_lab, "lab-b", "ls /run/patchwave; umount /run/patchwave; ls /sys/kernel/livepatch")
+    (host,) = rollout.json["waves"][0]["hosts"]
+    assert (rollout.exit_code, host["state"], left) == (1, "failed", "")
+    assert outcome_codes(product) == ["host_disk_full"]
+
+
+def outcome_codes(product: Patchwave) -> list[str]:
+    with sqlite3.connect(product.home / "patchwave.db") as database:
+        rows = database.execute("SELECT error_code FROM outcome").fetchall()
+    database.close()
+    return [code for (code,) in rows]
+
+
 def _after_intent(product: Patchwave, _lab: LabFleet) -> bool:
     return apply_intents(product) == 1
 
