@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from orchestrator.core.catalogue import replaced_by
 from orchestrator.core.exposure_states import ExposureState
 from orchestrator.core.facts import Facts, PatchState, Virtualization
 from orchestrator.core.model import Frozen
@@ -18,7 +19,8 @@ class Candidate(Frozen):
     """A host that the playbook's host pattern matches, and what is known of it.
 
     ``facts`` None: not known, and ``error_code``, ``error`` say why (the last check's error). ``is_reachable`` False:
-    the last check could not reach it, whatever is remembered. ``refusal``: the error code with which its backend
+    the last check could not reach it, whatever is remembered. ``duplicate_of``: the first name of this machine, which
+    may be no target; None where this is the first. ``refusal``: the error code with which its backend
     would refuse this patch now, None where it would not.
     """
 
@@ -31,6 +33,7 @@ class Candidate(Frozen):
     facts: Facts | None = None
     is_reachable: bool = True
     is_retired: bool = False
+    duplicate_of: str | None = None
     quarantine_reason: str | None = None
     error_code: str | None = None
     error: str | None = None
@@ -79,12 +82,11 @@ def sort_out(
     playbook: Playbook, targets: Sequence[Candidate], patch: Patch, catalogue: Sequence[Patch]
 ) -> tuple[list[Fit], list[LeftOut]]:
     """Each target exactly once: with its module, or left out."""
-    twins = _twins(targets)
     fits: list[Fit] = []
     left_out: list[LeftOut] = []
     for candidate in targets:
         result = (
-            _unfit_host(candidate, twins)
+            _unfit_host(candidate)
             or _unfit_exposure(candidate, playbook.targets)
             or _fit(candidate, playbook, patch, catalogue)
         )
@@ -99,25 +101,11 @@ def sort_out(
 _Reason = tuple[LeftOutReason, str]
 
 
-def _twins(targets: Sequence[Candidate]) -> dict[str, str]:
-    """Host id to the name of the other host that has the same boot id and comes first. Containers and retired
-    names are no twins."""
-    first: dict[str, str] = {}
-    twins: dict[str, str] = {}
-    for candidate in targets:
-        if candidate.facts is None or candidate.is_retired or _is_container(candidate.facts):
-            continue
-        boot_id = candidate.facts.boot_id
-        if boot_id and first.setdefault(boot_id, candidate.name) != candidate.name:
-            twins[candidate.host_id] = first[boot_id]
-    return twins
-
-
 def _is_container(facts: Facts) -> bool:
     return facts.virtualization is Virtualization.CONTAINER
 
 
-def _unfit_host(candidate: Candidate, twins: Mapping[str, str]) -> _Reason | None:  # noqa: PLR0911 - one per named reason
+def _unfit_host(candidate: Candidate) -> _Reason | None:  # noqa: PLR0911 - one per named reason
     """Why no patch at all could be applied to it."""
     if candidate.is_retired:
         return LeftOutReason.RETIRED, ""
@@ -129,8 +117,8 @@ def _unfit_host(candidate: Candidate, twins: Mapping[str, str]) -> _Reason | Non
         return LeftOutReason.UNKNOWN_FACTS, candidate.error or candidate.error_code or "never checked"
     if _is_container(candidate.facts):
         return LeftOutReason.CONTAINER, ""
-    if candidate.host_id in twins:
-        return LeftOutReason.DUPLICATE, f"of {twins[candidate.host_id]}"
+    if candidate.duplicate_of is not None:
+        return LeftOutReason.DUPLICATE, f"of {candidate.duplicate_of}"
     return None
 
 
@@ -180,12 +168,20 @@ def _in_force(facts: Facts, build: Build) -> bool:
 
 
 def _superseding(facts: Facts, patch: Patch, catalogue: Sequence[Patch]) -> Patch | None:
-    """The patch in force that replaces this one: it names it, or it replaces all and fixes more."""
+    """The patch in force that replaces this one: it names it, or it replaces all and fixes all that this one fixes."""
     in_force = (other for other in catalogue if any(_in_force(facts, build) for build in other.builds))
     return next((other for other in in_force if _replaces(other, patch)), None)
 
 
 def _replaces(other: Patch, patch: Patch) -> bool:
+    if other.id == patch.id:
+        return False
     if isinstance(other.replaces, tuple):
         return patch.id in other.replaces
-    return other.replaces == "all" and {fix.cve for fix in other.fixes} > {fix.cve for fix in patch.fixes}
+    kept, wanted = {fix.cve for fix in other.fixes}, {fix.cve for fix in patch.fixes}
+    return other.replaces == "all" and (kept > wanted or (kept == wanted and not _rebuilds(patch, other)))
+
+
+def _rebuilds(patch: Patch, other: Patch) -> bool:
+    """Whether this one was made to take the other's place, fixing the same: no downgrade."""
+    return patch.added_at > other.added_at and bool(replaced_by(patch, [other]))

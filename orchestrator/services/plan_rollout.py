@@ -1,5 +1,6 @@
 """Plan a rollout: the playbook against what is known of the fleet. Contacts nobody."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,8 +8,9 @@ from datetime import datetime
 from orchestrator.backends.registry import backend
 from orchestrator.core.attempts import Action
 from orchestrator.core.catalogue import in_force, replaced_by
-from orchestrator.core.facts import Facts
+from orchestrator.core.facts import Facts, Virtualization
 from orchestrator.core.fleet import Fleet, Member
+from orchestrator.core.identity import second_names
 from orchestrator.core.patches import Patch
 from orchestrator.core.planning import Candidate, plan
 from orchestrator.core.plans import Plan
@@ -54,7 +56,17 @@ class PlanRollout:
             latest=self.store.sightings.latest(ids),
             exposures=exposures,
             ours=by_module(self.store.catalogue.history().patches),
+            second_names=self._second_names(),
         )
+
+    def _second_names(self) -> Mapping[str, str]:
+        """Second names of machines, and the first of each. A container has its machine's boot id, but is not it."""
+        records = self.store.hosts.all()
+        counts = Counter(record.evidence.boot_id for record in records)
+        shared = [record for record in records if record.evidence.boot_id and counts[record.evidence.boot_id] > 1]
+        latest = self.store.sightings.latest([record.id for record in shared]) if shared else {}
+        containers = {key for key, seen in latest.items() if seen.facts.virtualization is Virtualization.CONTAINER}
+        return second_names(record for record in records if record.id not in containers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +79,7 @@ class _Known:
     latest: Mapping[str, Sighting]
     exposures: Mapping[str, Sequence[Exposure]]
     ours: Mapping[str, Patch]
+    second_names: Mapping[str, str]
 
     def reopening(self, made: Plan) -> tuple[tuple[str, str], ...]:
         """What a rollback of the planned rollout would expose again: what the patch replaced does not come back."""
@@ -95,6 +108,7 @@ class _Known:
             facts=facts,
             is_reachable=check is None or check.observation is not None,
             is_retired=record.retired_at is not None,
+            duplicate_of=self.second_names.get(record.name),
             quarantine_reason=(record.quarantine_reason or "") if record.quarantined_at is not None else None,
             error_code=check.error_code if check is not None else None,
             error="its last check is too old: scan it" if is_stale else check.error if check is not None else None,

@@ -1,6 +1,6 @@
 """`core.planning`: every target ends in exactly one wave, or left out by name and reason."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from orchestrator.core.amounts import rounded_up
 from orchestrator.core.exposure_states import ExposureState, Remedy
 from orchestrator.core.facts import Facts, Kernel, LivePatch, PatchState, Virtualization
-from orchestrator.core.patches import Fix, Severity
+from orchestrator.core.patches import Fix, Patch, Severity
 from orchestrator.core.planning import Candidate, plan
 from orchestrator.core.plans import LeftOutReason, Plan
 from orchestrator.core.playbooks import Playbook
@@ -106,35 +106,47 @@ def test_only_the_exposed_are_patched_when_asked(
     assert expected == [left.reason for left in made.left_out]
 
 
-def test_a_patch_that_replaces_all_and_fixes_more_is_not_replaced_by_the_older_one() -> None:
-    """Fixing the same, it may be: that is a rebuild and no downgrade."""
-    host = candidate("h", facts=facts(live_patches=live(NEWER)))
-    fixes = (Fix(cve="CVE-2099-0001"),)
-    more = patch(3, "LAB-0002", replaces="all", fixes=(*fixes, Fix(cve="CVE-2099-0002")))
-    same = patch(3, "LAB-0002", replaces="all", fixes=fixes)
-    made = [plan(playbook(), [host], patch(3, fixes=fixes), now=NOW, catalogue=[other]) for other in (more, same)]
-    assert [LeftOutReason.SUPERSEDED] == [left.reason for left in made[0].left_out]
-    assert ["h"] == [planned_host.name for planned_host in made[1].hosts]
+@pytest.mark.parametrize(
+    ("in_force", "wanted", "expected"),
+    [
+        ({"cves": "12"}, {"cves": "1"}, [LeftOutReason.SUPERSEDED]),
+        ({"cves": "1"}, {"cves": "1"}, [LeftOutReason.SUPERSEDED]),
+        ({"cves": "12"}, {"cves": "1", "replaces": "all", "later": True}, [LeftOutReason.SUPERSEDED]),
+        ({"cves": "1"}, {"cves": "1", "replaces": "all"}, [LeftOutReason.SUPERSEDED]),
+        ({"cves": "1"}, {"cves": "1", "replaces": "all", "later": True}, []),
+        ({"cves": "1"}, {"cves": "1", "replaces": ("LAB-0002",), "later": True}, []),
+        ({"cves": "1"}, {"cves": "1", "later": True}, [LeftOutReason.SUPERSEDED]),
+        ({"cves": "1"}, {"cves": "12"}, []),
+        ({"cves": "13"}, {"cves": "12"}, []),
+        ({"cves": "1", "replaces": "none"}, {"cves": "1"}, []),
+    ],
+)
+def test_what_replaces_all_and_fixes_as_much_supersedes(
+    in_force: dict[str, Any], wanted: dict[str, Any], expected: list[LeftOutReason]
+) -> None:
+    """Unless the other one was added later to take its place: that is a rebuild."""
+    made = plan(
+        playbook(),
+        [candidate("h", facts=facts(live_patches=live(NEWER)))],
+        _fixing(**wanted),
+        now=NOW,
+        catalogue=[_fixing("LAB-0002", **{"replaces": "all"} | in_force)],
+    )
+    assert expected == [left.reason for left in made.left_out]
+
+
+def _fixing(patch_id: str = "LAB-0001", *, cves: str, replaces: Any = "none", later: bool = False) -> Patch:
+    """An item that fixes these CVEs, by their last digit."""
+    fixes = tuple(Fix(cve=f"CVE-2099-000{number}") for number in cves)
+    made = patch(3, patch_id, replaces=replaces, fixes=fixes)
+    return made.model_copy(update={"added_at": made.added_at + timedelta(days=later)})
 
 
 def test_the_second_name_of_one_machine_is_refused() -> None:
-    """Two names with one boot id: the first by name is patched, the other named as its duplicate."""
-    twins = [candidate("b", facts=facts()), candidate("a", facts=facts())]
-    made = plan(playbook(), twins, patch(), now=NOW)
-    assert ["a"] == [host.name for host in made.hosts]
+    """Also where the first name is no target; a quarantine of the first does not make room for it."""
+    made = plan(playbook(), [candidate("b", facts=facts(), duplicate_of="a")], patch(), now=NOW)
+    assert () == made.hosts
     assert [("b", LeftOutReason.DUPLICATE, "of a")] == [(x.name, x.reason, x.detail) for x in made.left_out]
-
-
-def test_a_quarantined_machine_is_not_patched_under_its_other_name() -> None:
-    """The other name is a duplicate all the same."""
-    twins = [candidate("b", facts=facts()), candidate("a", facts=facts(), quarantine_reason="x")]
-    assert () == plan(playbook(), twins, patch(), now=NOW).hosts
-
-
-def test_a_retired_name_does_not_stand_in_the_way() -> None:
-    """A renamed host has the boot id of the name that is gone."""
-    twins = [candidate("b", facts=facts()), candidate("a", facts=facts(), is_retired=True)]
-    assert ["b"] == [host.name for host in plan(playbook(), twins, patch(), now=NOW).hosts]
 
 
 def test_labels_choose_the_targets() -> None:
