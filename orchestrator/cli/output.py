@@ -10,7 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-out = Console(highlight=False, soft_wrap=True)
+_NO_TERMINAL_WIDTH = 1000
+"""Where nobody watches, rows stay on one line each, so that grep finds what belongs together."""
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _NO_TERMINAL_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _SPACE = re.compile(r"[\t\n\r]+")
