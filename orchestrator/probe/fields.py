@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from orchestrator.probe.answer import INCOMPLETE, Answer
 from orchestrator.probe.text import clean
@@ -52,8 +53,9 @@ def read_fields(answer: Answer, name: str, *, limit: int = 4096) -> Fields:
     return fields_of(section.body, limit=limit)
 
 
+@lru_cache(maxsize=1024)
 def fields_of(body: bytes, *, limit: int = 4096) -> Fields:
-    """The lines of that body."""
+    """The lines of that body. Kept for a while: most sections are the same at the next check, and on the next host."""
     return Fields(lines=tuple(_lines(body, limit)))
 
 

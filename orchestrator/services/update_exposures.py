@@ -25,6 +25,8 @@ class UpdateExposures:
     def __call__(self, host_ids: Iterable[str]) -> None:
         """For these hosts."""
         wanted = set(host_ids)
+        if not wanted:
+            return
         self._rebuild([record for record in self.store.hosts.all() if record.id in wanted])
 
     def everywhere(self) -> None:
