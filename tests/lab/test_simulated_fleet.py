@@ -91,10 +91,10 @@ def test_hosts_differ() -> None:
 
 
 def test_two_hundred_hosts_are_cheap(tmp_path: Path) -> None:
-    """They start in seconds, and each takes less than a megabyte of disk and of memory."""
-    before, began = _memory_kb(), time.monotonic()
+    """They start in a few seconds of processor time, and each takes less than a megabyte of disk and of memory."""
+    before, began = _memory_kb(), time.process_time()
     with SimulatedFleet(tmp_path, hosts=200) as fleet:
-        assert time.monotonic() - began < 30
+        assert time.process_time() - began < 4
         used = subprocess.run(["du", "-sk", fleet.site.hosts], capture_output=True, text=True, check=True).stdout
         assert int(used.split()[0]) < 200 * 1000
         assert _memory_kb() - before < 200 * 1000

@@ -13,7 +13,7 @@ from pathlib import Path
 from orchestrator.lab.simulated.faults import Faults
 from orchestrator.lab.simulated.kernels import shared_files, write_shared
 from orchestrator.lab.simulated.machines import Account, Machine
-from orchestrator.lab.simulated.processes import MARK, kill_below
+from orchestrator.lab.simulated.processes import MARK
 
 TASKS = {1: "systemd", 57: "kswapd0"}
 """The processes that a host is seen to have. The second one blocks a transition that stalls."""
@@ -160,8 +160,10 @@ class Disk:
             place.unlink()
 
     def boot(self) -> None:
-        """Everything in memory goes, /run too (it is a tmpfs); modules that are named to be loaded come back."""
-        kill_below(self.root)
+        """Everything in memory goes, /run too (it is a tmpfs); modules that are named to be loaded come back.
+
+        Its processes have ended before.
+        """
         for folder in ("run", "sys/kernel/livepatch", "lab/modules"):
             shutil.rmtree(self.root / folder, ignore_errors=True)
             (self.root / folder).mkdir(parents=True)
@@ -189,7 +191,9 @@ class Disk:
 
     def set_uptime(self, seconds: float) -> None:
         """What /proc/uptime says from now on."""
-        self.write("proc/uptime", f"{seconds:.2f} {seconds * 0.9:.2f}\n")
+        self.write("lab/uptime", f"{seconds:.2f} {seconds * 0.9:.2f}\n")
+        # Another command may be reading it.
+        (self.root / "lab/uptime").replace(self.root / "proc/uptime")
 
     def environment(self, account: Account | None = None) -> dict[str, str]:
         """The environment of a login; without an account that of the machine itself."""

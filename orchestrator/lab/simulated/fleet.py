@@ -88,6 +88,8 @@ class SimulatedFleet:
         """Make and boot the hosts; returns when all of them answer."""
         self.site.prepare([machine.tools for machine in self.machines])
         self._open_control()
+        # What a fleet left behind that was killed.
+        kill_below(self.site.hosts)
         self.port = _free_port(self.machines[0].address)
         self._servers = {machine.name: self._server(machine) for machine in self.machines}
         for server in self._servers.values():

@@ -15,7 +15,7 @@ from orchestrator.lab.simulated.processes import kill_below
 
 CHUNK = 65_536
 FLOOD = b"0123456789abcdef" * 4096
-LOST = (ConnectionError, asyncssh.Error, asyncssh.misc.ConnectionLost)
+LOST = (ConnectionError, asyncssh.Error)
 
 
 @dataclass(kw_only=True, eq=False)

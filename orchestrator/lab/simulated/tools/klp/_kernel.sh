@@ -30,6 +30,12 @@ unlock() {
   rmdir "$lab/lock"
 }
 
+# put FILE VALUE, under the lock: nobody ever reads half of it.
+put() {
+  echo "$2" >"$lab/new"
+  mv "$lab/new" "$1"
+}
+
 # say WORDS: into the kernel's log, and into the journal that outlives reboots.
 say() {
   { read -r up idle <"$root/proc/uptime"; } 2>/dev/null
@@ -50,8 +56,8 @@ find_moving() {
 
 # move_tasks STATE [STATE OF THE BLOCKER]: -1 no transition, 0 old code, 1 new code.
 move_tasks() {
-  echo "$1" >"$root/proc/1/task/1/patch_state"
-  echo "${2:-$1}" >"$root/proc/$blocker/task/$blocker/patch_state"
+  put "$root/proc/1/task/1/patch_state" "$1"
+  put "$root/proc/$blocker/task/$blocker/patch_state" "${2:-$1}"
 }
 
 seconds_of_transition() {
@@ -65,7 +71,7 @@ begin_transition() {
   live=$patches/$name
   first_line "$live/enabled"
   target=$line
-  echo 1 >"$live/transition"
+  put "$live/transition" 1
   if stalls; then
     move_tasks "$target" "$((1 - target))"
     (sleep 15 && signal_stragglers) </dev/null >/dev/null 2>&1 &
@@ -109,14 +115,14 @@ end_transition() {
 
 # arrive: the patches that it replaces are out of force before its transition counts as over.
 arrive() {
-  [ ! -d "$live/vmlinux" ] || echo 1 >"$live/vmlinux/patched"
+  [ ! -d "$live/vmlinux" ] || put "$live/vmlinux/patched" 1
   if [ -e "$lab/modules/$name/replace" ]; then
     for other in "$patches"/*/; do
       other=${other%/}
       [ "${other##*/}" = "$name" ] || leave "${other##*/}"
     done
   fi
-  echo 0 >"$live/transition"
+  put "$live/transition" 0
   say "livepatch: '$name': patching complete"
 }
 
@@ -125,5 +131,5 @@ leave() {
   rm -rf "$lab/gone"
   mv "$patches/$1" "$lab/gone"
   rm -rf "$lab/gone"
-  echo 0 >"$modules/$1/refcnt"
+  put "$modules/$1/refcnt" 0
 }

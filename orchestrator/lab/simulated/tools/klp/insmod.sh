@@ -52,7 +52,7 @@ load() {
   mv "$making" "$modules/$name"
   echo "$name 16384 1 - Live 0x0000000000000000 (OEK)" >>"$root/proc/modules"
   # 15 live patch, 13 unsigned, 12 out of tree (Documentation/admin-guide/tainted-kernels.rst)
-  echo 45056 >"$root/proc/sys/kernel/tainted"
+  put "$root/proc/sys/kernel/tainted" 45056
 }
 
 enable_patch() {

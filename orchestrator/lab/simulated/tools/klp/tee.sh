@@ -22,7 +22,7 @@ store() {
   else
     say "livepatch: '$name': starting unpatching transition"
   fi
-  echo "$value" >"$file"
+  put "$file" "$value"
   begin_transition "$name"
 }
 
