@@ -72,7 +72,7 @@ class Patchwave:
 
     def _environ(self, more: Mapping[str, str]) -> dict[str, str]:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("PATCHWAVE_")}
-        return plain | {"COLUMNS": "200", "SSH_AUTH_SOCK": ""} | dict(self.environ) | more
+        return {**plain, "COLUMNS": "200", "SSH_AUTH_SOCK": "", **self.environ, **more}
 
 
 def kill(process: "subprocess.Popen[str]") -> None:

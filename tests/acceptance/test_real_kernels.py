@@ -216,8 +216,8 @@ def _after_intent(product: Patchwave, _lab: LabFleet) -> bool:
     return apply_intents(product) == 1
 
 
-def _during_insmod(_product: Patchwave, lab: LabFleet) -> bool:
-    return enablings(lab, "lab-a", "lab_0001") > _during_insmod.before  # type: ignore[attr-defined]
+def _enabling(module: str, before: int) -> "Instant":
+    return lambda _product, lab: enablings(lab, "lab-a", module) > before
 
 
 Instant = Callable[[Patchwave, LabFleet], bool]
@@ -257,9 +257,10 @@ def test_killed_controller_resumes_without_applying_twice(
     """SIGKILL right after the intent, or while the module is being loaded: resumed, the host is patched once."""
     product.ok("scan", "--limit", "lab-a")
     before = enablings(kernel_lab, "lab-a", "lab_0001")
-    _during_insmod.before = before  # type: ignore[attr-defined]
     words = ("rollout", "start", playbook(product, "LAB-0001"), "--limit", "lab-a", "--yes")
-    _kill_at(product, kernel_lab, words, _after_intent if instant == "after the intent" else _during_insmod)
+    _kill_at(
+        product, kernel_lab, words, _after_intent if instant == "after the intent" else _enabling("lab_0001", before)
+    )
     _assert_patched_once(product, kernel_lab, before)
 
 
@@ -291,7 +292,7 @@ def test_killed_in_mid_transition(product: Patchwave, kernel_lab: LabFleet) -> N
     before = enablings(kernel_lab, "lab-a", "lab_stall")
     limits = {"transition": "10s", "host": "5m", "rollout": "1h"}
     words = ("rollout", "start", playbook(product, "LAB-STALL", limits=limits), "--limit", "lab-a", "--yes")
-    _kill_at(product, kernel_lab, words, lambda _p, lab: enablings(lab, "lab-a", "lab_stall") > before)
+    _kill_at(product, kernel_lab, words, _enabling("lab_stall", before))
     resumed = _resumed(product)
     assert (resumed.exit_code, host_states(resumed)) == (1, {"lab-a": "failed"}), resumed
     assert "kswapd" in resumed.json["waves"][0]["hosts"][0]["detail"]
