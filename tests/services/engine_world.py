@@ -127,7 +127,7 @@ class FakeRunner:
     def _before(attempt: Attempt, machine: Machine, resume: bool) -> OutcomeCode | None:
         if not machine.is_reachable:
             return OutcomeCode.UNREACHABLE
-        if machine.boot_id != attempt.boot_id:
+        if attempt.boot_id not in (None, machine.boot_id):
             return OutcomeCode.LOST
         if machine.refuses:
             return OutcomeCode.REFUSED
