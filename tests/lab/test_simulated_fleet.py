@@ -182,6 +182,16 @@ def test_a_host_can_reboot_itself(start: Start) -> None:
     eventually(lambda: fleet.truth()["web-001"].boot_id not in (boot, ""))
 
 
+def test_fleets_keep_out_of_each_other_s_way(tmp_path: Path) -> None:
+    """Two at once listen on ports of their own, also where the first host of one of them is down."""
+    away = {"web-001": Faults(refuses=True)}
+    with (
+        SimulatedFleet(tmp_path / "a", hosts=3, faults=away) as one,
+        SimulatedFleet(tmp_path / "b", hosts=3) as other,
+    ):
+        assert one.port != other.port
+
+
 def test_what_hosts_run_ends_with_the_fleet(tmp_path: Path) -> None:
     """Also what runs detached."""
     with SimulatedFleet(tmp_path, hosts=1) as fleet:

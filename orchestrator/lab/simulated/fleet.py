@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import tempfile
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
@@ -76,7 +75,11 @@ class SimulatedFleet:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
@@ -90,7 +93,6 @@ class SimulatedFleet:
         self._open_control()
         # What a fleet left behind that was killed.
         kill_below(self.site.hosts)
-        self.port = _free_port(self.machines[0].address)
         self._servers = {machine.name: self._server(machine) for machine in self.machines}
         for server in self._servers.values():
             server.prepare()
@@ -125,22 +127,32 @@ class SimulatedFleet:
     def _server(self, machine: Machine) -> HostServer:
         return HostServer(
             disk=self.site.disk(machine),
-            port=self.port,
+            port=0,
             host_key=self.keys.hosts[machine.name],
             login_key=self.keys.login,
             faults=faults_of(machine.name, self._faults),
         )
 
     async def _listen(self) -> None:
+        """All hosts on the same port: the first one that is free on each of their addresses."""
         self._loop.add_reader(self._opened_control(), self._read_control)
-        try:
-            for server in self._servers.values():
-                await server.listen()
-        except OSError as exc:
-            raise NotAvailable(
-                f"port {self.port} of {server.disk.machine.address} cannot be listened on: {exc.strerror}; a simulated "
-                "fleet needs the addresses 127.0.0.0/8, as Linux has them"
-            ) from exc
+        failure = OSError()
+        for port in _ports():
+            try:
+                for server in self._servers.values():
+                    server.port = port
+                    await server.listen()
+            except OSError as exc:
+                failure = exc
+                for server in self._servers.values():
+                    await server.close()
+                continue
+            self.port = port
+            return
+        raise NotAvailable(
+            f"no port from {PORTS.start} to {PORTS.stop - 1} is free on all addresses of the fleet "
+            f"({failure.strerror}); a simulated fleet needs the addresses 127.0.0.0/8, as Linux has them"
+        ) from failure
 
     async def _close(self) -> None:
         self._loop.remove_reader(self._opened_control())
@@ -172,17 +184,11 @@ class SimulatedFleet:
                 task.add_done_callback(self._tasks.discard)
 
 
-def _free_port(address: str) -> int:
-    """A port that nobody listens on at the fleet's first address: all others have it too, then."""
-    for port in PORTS:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((address, port))
-            except OSError:
-                continue
-            return port
-    raise NotAvailable(f"all ports from {PORTS.start} to {PORTS.stop - 1} of {address} are taken")
+def _ports() -> Iterator[int]:
+    """Each process begins elsewhere, so that none takes the port of another fleet's host that is down for a moment."""
+    first = os.getpid() % len(PORTS)
+    yield from PORTS[first:]
+    yield from PORTS[:first]
 
 
 @contextmanager
