@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from orchestrator.core.hosts import Become
 from orchestrator.ports.ssh import Command
+from orchestrator.probe.packages import host_part
 from orchestrator.probe.script import ProbePart, compose
 from orchestrator.probe.sudo import sudo_mode, sudo_replies
 
@@ -23,7 +24,7 @@ def check_command(
     if not re.fullmatch(r"[A-Za-z0-9]{16,64}", nonce):
         raise ValueError("the nonce of a check is 16 to 64 letters and digits")
     return Command(
-        argv=("sh", "-s", "--", nonce, sudo_mode(become), known_packages or "-"),
+        argv=("sh", "-s", "--", nonce, sudo_mode(become), host_part(known_packages or "-")),
         stdin=compose(extra).encode(),
         replies=sudo_replies(become, nonce),
         deadline=CHECK_DEADLINE,

@@ -27,18 +27,29 @@ LATEST_CLOCK = 253_402_300_799
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
-def parse_check(completed: Completed, *, nonce: str, started_at: datetime, finished_at: datetime) -> Facts:
-    """What the check saw. ``started_at``, ``finished_at``: the controller's clock around it.
+def parse_check(
+    completed: Completed,
+    *,
+    nonce: str,
+    started_at: datetime,
+    finished_at: datetime,
+    known_packages: str | None = None,
+) -> Facts:
+    """What the check saw. ``started_at``, ``finished_at``: the controller's clock around it; ``known_packages``: what
+    `check_command` was given.
 
     Raises `ShellUnusable` or `AnswerGarbled` when there is nothing of ours in the answer. Whatever else is missing
     from it stands in `Facts.unknown`.
     """
-    return facts_of(read_answer(completed, nonce=nonce), started_at=started_at, finished_at=finished_at)
+    answer = read_answer(completed, nonce=nonce)
+    return facts_of(answer, started_at=started_at, finished_at=finished_at, known_packages=known_packages)
 
 
-def facts_of(answer: Answer, *, started_at: datetime, finished_at: datetime) -> Facts:
+def facts_of(
+    answer: Answer, *, started_at: datetime, finished_at: datetime, known_packages: str | None = None
+) -> Facts:
     """The same, from an answer already taken out of its frame."""
-    seen = _Seen(answer, started_at + (finished_at - started_at) / 2)
+    seen = _Seen(answer, started_at + (finished_at - started_at) / 2, known_packages)
     return Facts(
         os=seen.os,
         arch=seen.arch,
@@ -65,7 +76,7 @@ def facts_of(answer: Answer, *, started_at: datetime, finished_at: datetime) -> 
 class _Seen:
     """The parts of one answer, each parsed once."""
 
-    def __init__(self, answer: Answer, midpoint: datetime) -> None:
+    def __init__(self, answer: Answer, midpoint: datetime, known_packages: str | None) -> None:
         self.answer = answer
         self.boot = read_fields(answer, "boot")
         self.account = read_fields(answer, "account")
@@ -80,7 +91,7 @@ class _Seen:
         self.patches: SeenPatches = parse_livepatch(
             read_fields(answer, "livepatch"), read_fields(answer, "root_transition"), root_lacks=self.root_lacks
         )
-        self.packages: SeenPackages = parse_packages(answer.sections.get("packages"))
+        self.packages: SeenPackages = parse_packages(answer.sections.get("packages"), known_packages)
 
     def _read_kernel(self) -> None:
         self.running = read_fields(self.answer, "kernel", limit=13_000)

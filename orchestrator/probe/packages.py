@@ -1,5 +1,6 @@
 """The installed packages, as dpkg, rpm and apk list them."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -11,6 +12,9 @@ from orchestrator.probe.fields import fields_of
 from orchestrator.probe.text import clean, match
 
 _LIST = b"\nlist=sent\n"
+_OURS = "@"
+"""Stands before our digest in a fingerprint; no host's own part has one."""
+
 _PLAIN = re.compile(rb"[!-~\t]{1,200}")
 
 Row = tuple[str, str, str, str, str]
@@ -25,8 +29,17 @@ class SeenPackages(Frozen):
     rows_lack: str | None = None
 
 
-def parse_packages(section: Section | None) -> SeenPackages:
-    """The packages, or why there are none. Items are sorted; None when the host was told not to send them."""
+def host_part(fingerprint: str) -> str:
+    """What the host itself calls the state of its package database: the rest of a fingerprint is ours."""
+    return fingerprint.partition(_OURS)[0]
+
+
+def parse_packages(section: Section | None, known: str | None = None) -> SeenPackages:
+    """The packages, or why there are none. Items are sorted; None when the host was told not to send them.
+
+    ``known``: the fingerprint of the list that we have of this host. A fingerprint is the host's own word for its
+    database and our digest of the list, so that no host can speak for another's list.
+    """
     if section is None or section.exit_status is None:
         return SeenPackages(lacks=INCOMPLETE if section is None else "too_large")
     head, sent, listing = section.body.partition(_LIST)
@@ -38,24 +51,23 @@ def parse_packages(section: Section | None) -> SeenPackages:
     if reader is None or fingerprint is None or manager is None:
         return SeenPackages(lacks=fields.why("fingerprint"))
     if not sent:
-        known = fields.get("list") == "known"
-        return (
-            SeenPackages(packages=Packages(manager=manager, fingerprint=fingerprint))
-            if known
-            else SeenPackages(lacks=fields.why("list"))
-        )
+        if fields.get("list") != "known" or known is None or host_part(known) != fingerprint:
+            return SeenPackages(lacks=fields.why("list"))
+        return SeenPackages(packages=Packages(manager=manager, fingerprint=known))
     if fields.get("status") != "0":
         return SeenPackages(lacks="unreadable")
-    items, rows_lack = _read(reader, listing)
-    return SeenPackages(packages=Packages(manager=manager, fingerprint=fingerprint, items=items), rows_lack=rows_lack)
+    items, rows_lack, digest = _read(reader, listing)
+    packages = Packages(manager=manager, fingerprint=f"{fingerprint}{_OURS}{digest}", items=items)
+    return SeenPackages(packages=packages, rows_lack=rows_lack)
 
 
 @lru_cache(maxsize=8)
-def _read(reader: "Reader", listing: bytes) -> tuple[tuple[Package, ...], str | None]:
-    """The packages, and why some rows are left out. Kept for a while: hosts of one image send the same bytes."""
+def _read(reader: "Reader", listing: bytes) -> tuple[tuple[Package, ...], str | None, str]:
+    """The packages, why some rows are left out, and a digest of the list. Kept for a while: hosts of one image send the
+    same bytes."""
     rows = set(reader(listing))
     items = tuple(_package(*row) for row in sorted(row for row in rows if row is not None))
-    return items, "answer_garbled" if None in rows else None
+    return items, "answer_garbled" if None in rows else None, hashlib.sha256(listing).hexdigest()
 
 
 def source_rpm(name: str) -> tuple[str | None, str | None]:

@@ -49,7 +49,13 @@ class HostCheck:
         started_at = self.clock.now()
         completed = self.transport.run(host, command.model_copy(update={"deadline": self.timeout.total_seconds()}))
         observed_at = self.clock.now()
-        facts = parse_check(completed, nonce=nonce, started_at=started_at, finished_at=observed_at)
+        facts = parse_check(
+            completed,
+            nonce=nonce,
+            started_at=started_at,
+            finished_at=observed_at,
+            known_packages=known_packages,
+        )
         return Observation(started_at=started_at, observed_at=observed_at, facts=with_tools(facts))
 
 

@@ -193,11 +193,11 @@ def run(sent: Command, root: Path, *, shell: str = "dash", env: Mapping[str, str
         return Completed(exit_status=process.wait(timeout=60), stdout=out, stderr=err)
 
 
-def read(completed: Completed) -> Facts:
+def read(completed: Completed, known: str | None = None) -> Facts:
     """Parse the answer with this module's nonce and times."""
-    return parse_check(completed, nonce=NONCE, started_at=STARTED, finished_at=FINISHED)
+    return parse_check(completed, nonce=NONCE, started_at=STARTED, finished_at=FINISHED, known_packages=known)
 
 
 def check(root: Path, *, shell: str = "dash", become: Become | None = None, known: str | None = None) -> Facts:
     """Run and read."""
-    return read(run(command(become, known), root, shell=shell))
+    return read(run(command(become, known), root, shell=shell), known)

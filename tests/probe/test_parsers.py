@@ -18,7 +18,7 @@ from orchestrator.probe.kernel import Owner, parse_kernel, read_owners
 from orchestrator.probe.livepatch import parse_livepatch
 from orchestrator.probe.notes import gnu_build_id
 from orchestrator.probe.os_release import parse_os
-from orchestrator.probe.packages import SeenPackages, parse_packages
+from orchestrator.probe.packages import SeenPackages, host_part, parse_packages
 from orchestrator.probe.reboot import Reboot, parse_reboot
 from orchestrator.probe.security import Security, parse_security
 from orchestrator.probe.text import clean, integer
@@ -426,8 +426,31 @@ def test_virtualization(lines: str, root: Fields, expected: Virtualization | Non
     assert expected == parse_virtualization(fields_of(lines.encode()), root)
 
 
-def _packages(body: bytes) -> SeenPackages:
-    return parse_packages(Section(name="packages", body=body, exit_status=0))
+def _packages(body: bytes, known: str | None = None) -> SeenPackages:
+    """The parsed section, with a fingerprint as the host itself calls it."""
+    seen = parse_packages(Section(name="packages", body=body, exit_status=0), known)
+    if seen.packages is None:
+        return seen
+    named = seen.packages.model_copy(update={"fingerprint": host_part(seen.packages.fingerprint)})
+    return seen.model_copy(update={"packages": named})
+
+
+def test_nobody_speaks_for_another_hosts_package_list() -> None:
+    """Hosts that call different lists by one name get fingerprints of their own; a list that we did not ask about, or
+    do not have, is not known."""
+    one, other = (
+        parse_packages(Section(name="packages", body=b"manager=dpkg\n" + SENT + rows, exit_status=0)).packages
+        for rows in (b"a\t1\tall\ta\t1\tinstalled\n", b"a\t2\tall\ta\t2\tinstalled\n")
+    )
+    assert one is not None
+    assert other is not None
+    assert one.fingerprint != other.fingerprint
+    kept = b"manager=dpkg\nfingerprint=abc\nlist=known\n"
+    assert Packages(manager="dpkg", fingerprint=one.fingerprint) == (
+        parse_packages(Section(name="packages", body=kept, exit_status=0), one.fingerprint).packages
+    )
+    for unasked in (None, "abd@" + "0" * 64):
+        assert parse_packages(Section(name="packages", body=kept, exit_status=0), unasked).packages is None
 
 
 SENT = b"fingerprint=abc\nstatus=0\nlist=sent\n"
@@ -468,10 +491,7 @@ PACKAGE = Package(name="openssl", version="1:3.0-1", arch="x86_64", source="open
             b"manager=dpkg\n" + SENT + b"\x1b[31m\nevil name\t1\tall\tx\t1\tinstalled\n\t\t\t\t\tinstalled\n",
             SeenPackages(packages=Packages(manager="dpkg", fingerprint="abc", items=()), rows_lack="answer_garbled"),
         ),
-        (
-            b"manager=dpkg\nfingerprint=abc\nlist=known\n",
-            SeenPackages(packages=Packages(manager="dpkg", fingerprint="abc")),
-        ),
+        (b"manager=dpkg\nfingerprint=abc\nlist=known\n", SeenPackages(lacks="unreadable")),
         (b"manager=dpkg\nfingerprint=abc\nstatus=0\nlist!too_large\n", SeenPackages(lacks="too_large")),
         (b"manager=dpkg\nfingerprint=abc\nstatus=2\nlist=sent\na\n", SeenPackages(lacks="unreadable")),
         (b"manager=dpkg\nfingerprint!unreadable\n", SeenPackages(lacks="unreadable")),
