@@ -8,7 +8,7 @@ from functools import lru_cache
 from orchestrator.core.facts import Package, Packages
 from orchestrator.core.model import Frozen
 from orchestrator.probe.answer import INCOMPLETE, Section
-from orchestrator.probe.fields import fields_of
+from orchestrator.probe.fields import Fields, fields_of
 from orchestrator.probe.text import clean, match
 
 _LIST = b"\nlist=sent\n"
@@ -51,14 +51,19 @@ def parse_packages(section: Section | None, known: str | None = None) -> SeenPac
     if reader is None or fingerprint is None or manager is None:
         return SeenPackages(lacks=fields.why("fingerprint"))
     if not sent:
-        if fields.get("list") != "known" or known is None or host_part(known) != fingerprint:
-            return SeenPackages(lacks=fields.why("list"))
-        return SeenPackages(packages=Packages(manager=manager, fingerprint=known))
+        return _kept(fields, manager, fingerprint, known)
     if fields.get("status") != "0":
         return SeenPackages(lacks="unreadable")
     items, rows_lack, digest = _read(reader, listing)
     packages = Packages(manager=manager, fingerprint=f"{fingerprint}{_OURS}{digest}", items=items)
     return SeenPackages(packages=packages, rows_lack=rows_lack)
+
+
+def _kept(fields: Fields, manager: str, fingerprint: str, known: str | None) -> SeenPackages:
+    """The list that we have, where the host says that it is still the one."""
+    if fields.get("list") != "known" or known is None or host_part(known) != fingerprint:
+        return SeenPackages(lacks=fields.why("list"))
+    return SeenPackages(packages=Packages(manager=manager, fingerprint=known))
 
 
 @lru_cache(maxsize=8)
