@@ -19,6 +19,10 @@ PREFIX = "PATCHWAVE_"
 FILE = "patchwave.toml"
 
 
+Interval = Annotated[DurationOrSeconds, Field(ge=timedelta(seconds=1))]
+"""A second at least: with less, everything would be late at once."""
+
+
 class LogFormat(StrEnum):
     """How log lines look."""
 
@@ -48,17 +52,17 @@ class Settings(BaseSettings):
     """An ssh_config to use in place of ``~/.ssh/config``."""
     forks: Annotated[int, Field(ge=1, le=1024)] = 64
     """How many hosts are worked on at a time."""
-    check_interval: DurationOrSeconds = timedelta(hours=1)
+    check_interval: Interval = timedelta(hours=1)
     """How often `serve` checks every host."""
-    unknown_after: DurationOrSeconds = timedelta(hours=3)
+    unknown_after: Interval = timedelta(hours=3)
     """A host not seen for this long is unknown from its last sighting on."""
-    connect_timeout: DurationOrSeconds = timedelta(seconds=10)
+    connect_timeout: Interval = timedelta(seconds=10)
     """Until the TCP connection stands."""
-    banner_timeout: DurationOrSeconds = timedelta(seconds=15)
+    banner_timeout: Interval = timedelta(seconds=15)
     """Until the SSH server has spoken."""
-    auth_timeout: DurationOrSeconds = timedelta(seconds=20)
+    auth_timeout: Interval = timedelta(seconds=20)
     """Until the login is accepted or refused."""
-    check_timeout: DurationOrSeconds = timedelta(seconds=60)
+    check_timeout: Interval = timedelta(seconds=60)
     """For the whole check of one host, once it is connected."""
     max_connections: Annotated[int, Field(ge=1, le=65536)] = 256
     """Kept SSH connections in all; the least recently used go first."""

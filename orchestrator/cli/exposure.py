@@ -54,6 +54,6 @@ def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
     why = row.get("reason") or row["method"] or ""
     exposed = f"{row['exposed_seconds']['detected'] / 3600:.2f} h"
-    closed = row["closed_at"] or ""
+    detected, closed = (str(row[name] or "")[:19].replace("T", " ") for name in ("detected_at", "closed_at"))
     state = coloured(row["state"])
-    return (row["host"], row["cve"], row["severity"], state, why, row["remedy"], row["detected_at"], closed, exposed)
+    return (row["host"], row["cve"], row["severity"], state, why, row["remedy"], detected, closed, exposed)

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.cli.context import AsJson, Limit, app_of, listed
-from orchestrator.cli.output import coloured, err, out, print_json, print_table, safe
+from orchestrator.cli.output import coloured, err, out, print_json, print_table, safe, say
+from orchestrator.core.diagnosis import MOST_SKEW
 from orchestrator.core.exposure_states import ExposureState
 from orchestrator.errors import NotFound
 
@@ -48,6 +49,8 @@ def scan(
         print_json(document)
     else:
         print_hosts(views)
+        for remark in (remark for view in views for remark in _remarks(view)):
+            say(remark)
         out.print(f"{len(records)} checked, {unreachable} unreachable, {document['seconds']} s")
     if unreachable:
         raise typer.Exit(1)
@@ -62,16 +65,32 @@ def print_hosts(views: list[dict[str, Any]]) -> None:
     )
 
 
+def _live_patches(seen: dict[str, Any]) -> str:
+    """What is in memory; nothing is "none" only where the list could be read."""
+    shown = [f"{patch['patch'] or patch['name']} {patch['state']}" for patch in seen["live_patches"] or []]
+    is_unread = seen["live_patches"] is None or "live_patches" in (seen["unknown"] or {})
+    return ", ".join([*shown, *(["unknown"] if is_unread else [])]) or "none"
+
+
+def _remarks(view: dict[str, Any]) -> list[str]:
+    """What is worth saying of a host beside its row."""
+    remarks = [] if view["error"] is None else [view["error"]["message"]]
+    skew = view.get("clock_skew_seconds")
+    if skew is not None and abs(skew) > MOST_SKEW.total_seconds():
+        remarks.append(f"its clock is {skew:+.0f} s off")
+    name = f"{view['name']}: "
+    return [remark if remark.startswith(name) else name + remark for remark in remarks]
+
+
 def _host_row(view: dict[str, Any]) -> tuple[object, ...]:
     seen = view if view["reachable"] else (view.get("last_known") or view)
     os, kernel = seen["os"] or {}, seen["kernel"] or {}
-    live = ", ".join(f"{p['patch'] or p['name']} {p['state']}" for p in seen["live_patches"] or [])
     state = "never checked" if view["reachable"] is None else "ok" if view["reachable"] else view["error"]["code"]
     return (
         view["name"],
         f"{os.get('id', '')} {os.get('version') or ''}",
         kernel.get("running", ""),
-        live or "none",
+        _live_patches(seen),
         {True: "needed", False: "no", None: "unknown"}[seen["reboot_required"]],
         (seen["boot_id"] or "")[:8],
         coloured(state),
