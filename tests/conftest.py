@@ -1,14 +1,30 @@
 """What every test shares."""
 
 import os
+from collections.abc import Generator
 
 import pytest
 
+REQUIRE_ALL = os.environ.get("PATCHWAVE_REQUIRE_ALL") == "1"
+
 
 @pytest.hookimpl(tryfirst=True, wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where everything is required, a skip is a failure, whoever asked for it."""
     report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("PATCHWAVE_REQUIRE_ALL") == "1":
+    if REQUIRE_ALL and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+    return report
+
+
+@pytest.hookimpl(tryfirst=True, wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole module that is skipped while it is collected."""
+    report = yield
+    if REQUIRE_ALL and report.outcome == "skipped":
         report.outcome = "failed"
     return report
