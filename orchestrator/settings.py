@@ -1,5 +1,6 @@
 """All settings, from ``PATCHWAVE_<NAME>`` in the environment, then ``patchwave.toml`` in the home folder."""
 
+import difflib
 import os
 import socket
 import tomllib
@@ -21,6 +22,13 @@ FILE = "patchwave.toml"
 
 Interval = Annotated[DurationOrSeconds, Field(ge=timedelta(seconds=1))]
 """A second at least: with less, everything would be late at once."""
+
+
+NO_SETTINGS = frozenset(
+    f"{PREFIX}{name}" for name in ("ROOT", "REQUIRE_ALL", "LAB_ACCEL", "LAB_CACHE", "LAB_KPATCH", "BENCH_PEERS")
+)
+"""Variables of the labs, the tests and the benches. Any other that is no setting is refused: a misspelt
+``PATCHWAVE_READ_ONLY`` must not go unseen."""
 
 
 class LogFormat(StrEnum):
@@ -171,8 +179,13 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for variable, text in environ.items():
         name = variable.removeprefix(PREFIX).lower()
-        if variable.startswith(PREFIX) and name in Settings.model_fields and text != "":
-            found[name] = text
+        if not variable.startswith(PREFIX) or text == "" or variable in NO_SETTINGS:
+            continue
+        if name not in Settings.model_fields:
+            near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+            hint = f"; is {PREFIX}{near[0].upper()} meant?" if near else ": see docs/reference/settings.md"
+            raise SettingsInvalid(f"there is no such setting{hint}", field=variable)
+        found[name] = text
     return found
 
 

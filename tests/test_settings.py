@@ -32,7 +32,7 @@ def test_defaults_without_anything(tmp_path: Path) -> None:
 def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
     """An empty variable counts as none."""
     home = written(tmp_path, 'forks = 3\ncheck_interval = "5m"\n')
-    environ = {"PATCHWAVE_FORKS": "9", "PATCHWAVE_CHECK_INTERVAL": "", "PATCHWAVE_NO_SUCH": "1", "FORKS": "1"}
+    environ = {"PATCHWAVE_FORKS": "9", "PATCHWAVE_CHECK_INTERVAL": "", "PATCHWAVE_REQUIRE_ALL": "1", "FORKS": "1"}
 
     settings, origins = load_settings(environ, home)
 
@@ -126,3 +126,9 @@ def test_settings_are_shown_as_they_are_written(tmp_path: Path) -> None:
     assert ("1h", "true", "", "auto") == tuple(
         values[name] for name in ("check_interval", "read_only", "ssh_config", "log_format")
     )
+
+
+def test_a_misspelt_variable_is_refused_by_name() -> None:
+    """A safety switch that is not one must not go unseen."""
+    with pytest.raises(SettingsInvalid, match="PATCHWAVE_READONLY: there is no such setting; is PATCHWAVE_READ_ONLY"):
+        load_settings({"PATCHWAVE_READONLY": "true"}, None)

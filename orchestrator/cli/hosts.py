@@ -75,12 +75,13 @@ def trust(
 ) -> None:
     """Show the host keys that hosts and their jump hosts present, and pin them once you have said yes.
 
-    Jump hosts come first: what is behind one can be asked only once it is trusted.
+    Jump hosts come first: what is behind one can be asked only once it is trusted. Exit 1 when a key is left unpinned.
     """
     app = app_of(context)
     service = app.trust_hosts()
     wanted = {KeyStatus.NEW, *TAKES_REPLACE} if replace else {KeyStatus.NEW}
     presented: list[Presented] = []
+    left_unpinned = False
     for stage in service.stages(chosen(app, pattern)) or ((),):
         asked = service.ask(stage)
         presented += asked
@@ -91,10 +92,11 @@ def trust(
             service.accept(acceptable, replace=replace)
             err.print(f"{len(acceptable)} keys pinned")
         elif acceptable:
+            left_unpinned = True
             err.print("nothing pinned")
     if as_json:
         print_json({"hosts": [_key(one) for one in presented]})
-    if any(one.status in {KeyStatus.UNREACHABLE, *TAKES_REPLACE} - wanted for one in presented):
+    if left_unpinned or any(one.status in {KeyStatus.UNREACHABLE, *TAKES_REPLACE} - wanted for one in presented):
         raise typer.Exit(1)
 
 

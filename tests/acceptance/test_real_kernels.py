@@ -1,9 +1,11 @@
 """The whole journey on real kernels over real SSH: see, patch in waves, prove, roll back, survive."""
 
+import re
 import sqlite3
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,18 @@ def host_states(ended: Ended) -> dict[str, str]:
     return {host["name"]: host["state"] for wave in ended.json["waves"] for host in wave["hosts"]}
 
 
+SLACK = 30
+"""Seconds that an emulated machine under load may take to notice that a limit has passed."""
+
+
+def seconds_between(lab: LabFleet, first: str, second: str) -> float:
+    """From the last console line of lab-a with one text to the last with another, by the kernel's own clock."""
+    lines = lab.console("lab-a").read_text(errors="replace").splitlines()
+    stamps = [re.match(r"\[ *([0-9.]+)\]", [line for line in lines if text in line][-1]) for text in (first, second)]
+    begun, ended = (float(stamp[1]) for stamp in stamps if stamp is not None)
+    return ended - begun
+
+
 def enablings(lab: LabFleet, name: str, module: str) -> int:
     """How often the kernel of a machine has been told to enable a module, over all its boots."""
     return lab.console(name).read_text(errors="replace").count(f"enabling patch '{module}'")
@@ -97,7 +111,7 @@ def test_fleet_is_seen_patched_and_proved(product: Patchwave, kernel_lab: LabFle
         boots[host["name"]] = host["boot_id"]
     assert boots == {name: boot_id(kernel_lab, name) for name in HOSTS}
     assert states(product, FIRST) == dict.fromkeys(HOSTS, "exposed")
-    assert product.run("check", "lab-a", "--cve", FIRST).exit_code == 1
+    assert [product.run("check", name, "--cve", FIRST).exit_code for name in HOSTS] == [1, 1, 1]
 
     rollout = product.ok("rollout", "start", str(SHIPPED), "--yes", "--json")
     assert rollout.json["state"] == "succeeded"
@@ -124,7 +138,11 @@ def test_cumulative_patch_replaces_without_a_gap_and_rolls_back(product: Patchwa
     reopen, reverts, and they are open again."""
     product.ok("scan", "--limit", "lab-a")
     product.ok("rollout", "start", playbook(product, "LAB-0001"), "--limit", "lab-a", "--yes")
-    second = product.ok("rollout", "start", playbook(product, "LAB-0002"), "--limit", "lab-a", "--yes", "--json").json
+    with watching(kernel_lab, "lab-a") as secrets:
+        second = product.ok(
+            "rollout", "start", playbook(product, "LAB-0002"), "--limit", "lab-a", "--yes", "--json"
+        ).json
+    assert secrets() == 0
     assert run_on(kernel_lab, "lab-a", "ls /sys/kernel/livepatch") == "lab_0002"
     first_windows = _windows(product, FIRST)
     assert len(first_windows) == 1
@@ -139,6 +157,24 @@ def test_cumulative_patch_replaces_without_a_gap_and_rolls_back(product: Patchwa
     assert [window["closed_at"] is None for window in _windows(product, FIRST)] == [False, True]
 
 
+WATCH = """\
+rm -f /run/lab-watch.stop /run/lab-watch.seen
+(while [ ! -e /run/lab-watch.stop ]; do
+    case $(cat /proc/cmdline) in *hunter2*) echo seen >>/run/lab-watch.seen ;; esac
+done) >/dev/null 2>&1 </dev/null &
+"""
+
+
+@contextmanager
+def watching(lab: LabFleet, name: str) -> Iterator[Callable[[], int]]:
+    """A loop on the machine that reads the command line all the time; gives how often the secret was in it."""
+    run_on(lab, name, WATCH)
+    try:
+        yield lambda: int(run_on(lab, name, "cat /run/lab-watch.seen 2>/dev/null | wc -l"))
+    finally:
+        run_on(lab, name, "touch /run/lab-watch.stop")
+
+
 def _windows(product: Patchwave, cve: str) -> list[dict[str, str | None]]:
     (row,) = product.ok("exposure", "show", "lab-a", "--cve", cve, "--json").json["exposures"]
     windows: list[dict[str, str | None]] = row["windows"]
@@ -151,11 +187,9 @@ def test_stalled_transition_is_reverted_and_named(product: Patchwave, kernel_lab
     product.ok("scan")
     limits = {"transition": "8s", "host": "5m", "rollout": "1h"}
     only = {"hosts": "lab-a,lab-c"}
-    started = time.monotonic()
     rollout = product.run(
         "rollout", "start", playbook(product, "LAB-STALL", limits=limits, targets=only), "--yes", "--json"
     )
-    assert time.monotonic() - started < 300
     assert (rollout.exit_code, rollout.json["state"]) == (1, "failed")
     (canary,) = rollout.json["waves"][0]["hosts"]
     assert (canary["name"], canary["state"]) == ("lab-a", "failed")
@@ -165,6 +199,7 @@ def test_stalled_transition_is_reverted_and_named(product: Patchwave, kernel_lab
         assert run_on(kernel_lab, name, "ls /sys/kernel/livepatch; ls -d /sys/module/lab_* 2>/dev/null || true") == ""
     assert apply_intents(product) == 1
     assert states(product, STALL)["lab-a"] == "exposed"
+    assert 8 <= seconds_between(kernel_lab, "enabling patch 'lab_stall'", "'lab_stall': reversing") < 8 + SLACK
 
 
 def test_reboot_loses_the_patch_unless_it_was_persisted(product: Patchwave, kernel_lab: LabFleet) -> None:
