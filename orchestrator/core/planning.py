@@ -8,7 +8,16 @@ from itertools import chain, zip_longest
 from orchestrator.core.amounts import rounded_down, rounded_up
 from orchestrator.core.candidates import Candidate, Fit, has_labels, labelled, sort_out
 from orchestrator.core.patches import Patch
-from orchestrator.core.plans import LeftOut, LeftOutReason, Plan, PlannedHost, PlannedWave, SpelledOut
+from orchestrator.core.plans import (
+    HeldSlots,
+    LeftOut,
+    LeftOutReason,
+    Plan,
+    PlannedHost,
+    PlannedWave,
+    SpelledOut,
+    held_slots,
+)
 from orchestrator.core.playbooks import Canary, Playbook, settings
 from orchestrator.errors import PlaybookInvalid
 
@@ -36,6 +45,7 @@ def plan(
     left_out += [_left_out(fit, LeftOutReason.NO_CANARY, fit.build.kernel) for fit in fits if fit.group not in covered]
     fits = [fit for fit in fits if fit.group in covered]
     waves = _waves(playbook, fits, canaries)
+    budget, held = rounded_down(playbook.budget.total, len(fits)), held_slots(left_out)
     return Plan(
         playbook=playbook,
         patch_id=patch.id,
@@ -43,9 +53,10 @@ def plan(
         hosts=_hosts(fits, waves),
         waves=waves,
         left_out=tuple(sorted(left_out, key=lambda left: left.name)),
-        budget_total=rounded_down(playbook.budget.total, len(fits)),
+        budget_total=budget,
+        budget_held=held.count,
         settings=tuple(SpelledOut(**setting._asdict()) for setting in settings(playbook)),
-        warnings=_warnings(fits, left_out),
+        warnings=(*_warnings(fits, left_out, held), *_budget_warnings(held, budget)),
     )
 
 
@@ -124,7 +135,22 @@ _WARNED = (
 """Reasons that leave a host as exposed as it was, without anybody having decided so."""
 
 
-def _warnings(fits: Sequence[Fit], left_out: Sequence[LeftOut]) -> tuple[str, ...]:
+def _warnings(fits: Sequence[Fit], left_out: Sequence[LeftOut], held: HeldSlots) -> tuple[str, ...]:
     counts = {reason: sum(left.reason is reason for left in left_out) for reason in _WARNED}
     lines = [f"{count} left out as {reason}: {reason.meaning}" for reason, count in counts.items() if count]
-    return (*lines, *(() if fits else ("no host needs this patch: nothing would be done",)))
+    if not fits:
+        lines.append(
+            "nothing would be done: no host is known to need this patch"
+            if held.count
+            else "no host needs this patch: nothing would be done"
+        )
+    return tuple(lines)
+
+
+def _budget_warnings(held: HeldSlots, budget: int) -> tuple[str, ...]:
+    """What the left out take of the budget."""
+    if not held.count:
+        return ()
+    if held.count > budget:
+        return (f"a rollout would fail before anything is sent: {held.overspent(budget)}",)
+    return (f"{held.described}: {budget - held.count} of the budget of {budget} are left for the rollout",)

@@ -3,6 +3,7 @@
 A plan is frozen when a rollout starts: what the inventory or the catalogue say later does not change it.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import Field
@@ -35,6 +36,12 @@ class LeftOutReason(Meaning):
     NO_CANARY = "no_canary", "The playbook's canaries do not cover its kernel build."
 
 
+HOLDS_SLOT = frozenset({LeftOutReason.UNREACHABLE, LeftOutReason.UNKNOWN_FACTS, LeftOutReason.UNKNOWN_EXPOSURE})
+"""Reasons that say nothing of whether the host needs the patch: it holds a slot of the total budget."""
+
+MOST_NAMED = 3
+
+
 class LeftOut(Frozen):
     """A targeted host that is not in the plan."""
 
@@ -42,6 +49,24 @@ class LeftOut(Frozen):
     name: str
     reason: LeftOutReason
     detail: str = ""
+
+
+class HeldSlots(Frozen):
+    """Slots of the total budget that are held before anything is sent. ``names``: the first few who hold them."""
+
+    count: int = 0
+    names: tuple[str, ...] = ()
+
+    @property
+    def described(self) -> str:
+        """Who holds them, for a person."""
+        more = f" and {self.count - len(self.names)} more" if self.count > len(self.names) else ""
+        hosts = "1 host" if self.count == 1 else f"{self.count} hosts"
+        return f"{hosts} cannot be reached or told ({', '.join(self.names)}{more})"
+
+    def overspent(self, budget: int) -> str:
+        """Why nothing may be sent, for a person."""
+        return f"{self.described}: more than the budget of {budget}; exclude them by pattern or raise budget.total"
 
 
 class PlannedHost(Frozen):
@@ -86,8 +111,9 @@ class SpelledOut(Frozen):
 
 
 class Plan(Frozen):
-    """The whole plan. ``rollback_reopens``: (host name, CVE) that a rollback would
-    expose again. ``settings`` spells every default out; ``warnings`` are lines for the person who starts it."""
+    """The whole plan. ``budget_held``: slots of the total budget that are held by hosts that were left out without
+    anybody being able to tell whether they need the patch. ``rollback_reopens``: (host name, CVE) that a rollback
+    would expose again. ``settings`` spells every default out; ``warnings`` are lines for the person who starts it."""
 
     playbook: Playbook
     patch_id: PatchId
@@ -96,6 +122,18 @@ class Plan(Frozen):
     waves: tuple[PlannedWave, ...]
     left_out: tuple[LeftOut, ...]
     budget_total: int
+    budget_held: int = 0
     rollback_reopens: tuple[tuple[str, str], ...] = ()
     settings: tuple[SpelledOut, ...] = ()
     warnings: tuple[str, ...] = Field(default=())
+
+    @property
+    def held(self) -> HeldSlots:
+        """Who holds slots of the budget from the start."""
+        return held_slots(self.left_out)
+
+
+def held_slots(left_out: Iterable[LeftOut]) -> HeldSlots:
+    """What these leave of a budget: one slot less for each that cannot be reached or told."""
+    names = sorted(left.name for left in left_out if left.reason in HOLDS_SLOT)
+    return HeldSlots(count=len(names), names=tuple(names[:MOST_NAMED]))

@@ -98,6 +98,7 @@ def start(plan: Plan, now: datetime) -> RolloutState:
             max_in_flight=playbook.strategy.max_in_flight,
             per_site=playbook.strategy.per_site,
             budget_total=plan.budget_total,
+            held=plan.held,
             soak=playbook.soak,
             persist=playbook.apply.persist,
             on_failure=playbook.on_failure,
@@ -167,11 +168,15 @@ def replay(plan: Plan, started_at: datetime, journal: Sequence[Entry]) -> Rollou
 
 
 def exit_code(state: RolloutState, wanted: RolloutStatus = RolloutStatus.SUCCEEDED) -> int:
-    """0 when it ended as wanted and, where patching was wanted, every host that was not skipped is patched; else 1."""
+    """0 when it ended as wanted and, where patching was wanted, every host that was not skipped is patched; else 1.
+
+    A target that was left out because nobody can tell whether it needs the patch is not patched.
+    """
     if state.status is not wanted:
         return 1
     good = (HostStatus.PATCHED, HostStatus.ALREADY_PATCHED, HostStatus.SKIPPED)
     all_good = all(host.state in good and not host.holds_slot for host in state.hosts.values())
+    all_good = all_good and not state.policy.held.count
     return 0 if wanted is RolloutStatus.ROLLED_BACK or all_good else 1
 
 

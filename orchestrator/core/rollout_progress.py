@@ -64,9 +64,13 @@ def _overspent(draft: Draft) -> str | None:
         if len(settled) > wave.budget:
             what = "a canary failed" if wave.is_canary else f"more than the wave's budget of {wave.budget} failed"
             return f"wave {wave.index}: {what}: {_named(settled)}"
+    budget, held = draft.policy.budget_total, draft.policy.held
+    if held.count > budget:
+        return held.overspent(budget)
     settled = [host for host in draft.hosts.values() if _is_settled_trouble(host)]
-    if len(settled) > draft.policy.budget_total:
-        return f"more than the total budget of {draft.policy.budget_total} failed: {_named(settled)}"
+    if len(settled) + held.count > budget:
+        beside = f"; beside them {held.described}" if held.count else ""
+        return f"more than the total budget of {budget} failed: {_named(settled)}{beside}"
     return None
 
 
@@ -93,7 +97,7 @@ def _step(draft: Draft) -> bool:
 def _begin_next(draft: Draft) -> bool:
     wave = next((wave for wave in draft.waves if wave.state is W.PENDING), None)
     if wave is None:
-        draft.move(R.SUCCEEDED, "" if draft.hosts else "no host needed this patch")
+        draft.move(R.SUCCEEDED, _how_it_succeeded(draft))
         return False
     good = good_groups(draft.hosts)
     for host in draft.of_wave(wave):
@@ -103,11 +107,19 @@ def _begin_next(draft: Draft) -> bool:
     return True
 
 
+def _how_it_succeeded(draft: Draft) -> str:
+    """What is to be known of a success; nothing where every target was patched."""
+    if draft.policy.held.count:
+        return f"within the budget, but {draft.policy.held.described}"
+    return "" if draft.hosts else "no host needed this patch"
+
+
 def _patch(draft: Draft, wave: WaveRun) -> bool:
     """Start what may be started; a host that is new to trouble only while no budget is exhausted by those held."""
     waiting = [host for host in draft.of_wave(wave) if host.state in WAITING]
     may_start_new = _slots_held(draft.of_wave(wave)) <= wave.budget
-    may_start_new = may_start_new and _slots_held(draft.hosts.values()) <= draft.policy.budget_total
+    held = draft.policy.held.count + _slots_held(draft.hosts.values())
+    may_start_new = may_start_new and held <= draft.policy.budget_total
     draft.start([host for host in waiting if host.holds_slot or may_start_new], Action.APPLY)
     if any(host.state in WAITING or host.in_flight for host in draft.of_wave(wave)):
         return False

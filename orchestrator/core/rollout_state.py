@@ -5,6 +5,7 @@ from collections import Counter
 from orchestrator.core.attempts import Action
 from orchestrator.core.durations import Duration
 from orchestrator.core.model import Frozen, Moment
+from orchestrator.core.plans import HeldSlots
 from orchestrator.core.playbooks import OnFailure
 from orchestrator.core.rollout_states import (
     FINAL_HOST,
@@ -26,11 +27,15 @@ class InvariantBroken(PatchwaveError):
 
 
 class Policy(Frozen):
-    """What the playbook says about order and failure, as numbers."""
+    """What the playbook says about order and failure, as numbers.
+
+    ``held``: slots of the total budget that hosts outside of the plan hold from the start to the end.
+    """
 
     max_in_flight: int
     per_site: int | None
     budget_total: int
+    held: HeldSlots = HeldSlots()
     soak: Duration
     persist: bool
     on_failure: OnFailure
@@ -100,6 +105,7 @@ class RolloutState(Frozen):
     - at most ``max_in_flight`` hosts are in flight, and at most ``per_site`` of one site;
     - a wave is begun only when all before it are done, so hosts of pending waves are untouched;
     - a host that is in trouble holds a slot of the budget;
+    - while the hosts outside of the plan hold more slots than the total budget has, none is applied to;
     - outside the canary wave no host is applied to whose kernel build has no canary that succeeded;
     - a final rollout has nothing in flight, every host final, every wave final, and nothing left to revert.
     """
@@ -150,6 +156,8 @@ def check_invariants(state: RolloutState) -> None:
         good = good_groups(state.hosts)
         ungated = [h for h in flying if not h.is_canary and h.action is Action.APPLY and h.group not in good]
         _require(not ungated, "a build is patched in the waves without a canary that succeeded")
+        is_spent = state.policy.held.count > state.policy.budget_total
+        _require(not (is_spent and flying), "hosts are patched though the budget was spent before the start")
     if state.is_final:
         _check_final(state)
 

@@ -13,7 +13,7 @@ from orchestrator.core.exposure_states import ExposureState, Remedy
 from orchestrator.core.facts import Facts, Kernel, LivePatch, PatchState, Virtualization
 from orchestrator.core.patches import Fix, Patch, Severity
 from orchestrator.core.planning import Candidate, plan
-from orchestrator.core.plans import LeftOutReason, Plan
+from orchestrator.core.plans import LeftOut, LeftOutReason, Plan, held_slots
 from orchestrator.core.playbooks import Playbook
 from orchestrator.core.windows import Exposure
 from orchestrator.errors import PlaybookInvalid
@@ -199,9 +199,40 @@ def test_a_playbook_without_this_patch_cannot_be_planned(book: Playbook) -> None
 
 
 def test_who_is_unreachable_is_warned_about() -> None:
-    """Left out, and said so to the person who starts it; as is that nothing is left to do."""
+    """Left out, and said so to the person who starts it; never that no host needs the patch."""
     made = plan(playbook(), [candidate("h", is_reachable=False)], patch(), now=NOW)
-    assert (2, True) == (len(made.warnings), made.warnings[0].startswith("1 left out as unreachable"))
+    spent = "1 host cannot be reached or told (h): more than the budget of 0"
+    advice = "exclude them by pattern or raise budget.total"
+    assert (
+        "1 left out as unreachable: The last check could not reach it.",
+        "nothing would be done: no host is known to need this patch",
+        f"a rollout would fail before anything is sent: {spent}; {advice}",
+    ) == made.warnings
+
+
+@pytest.mark.parametrize(
+    ("more", "held"),
+    [
+        ({"is_reachable": False}, 1),
+        ({"facts": None}, 1),
+        ({"facts": Facts(boot_id="b")}, 1),
+        ({"is_retired": True}, 0),
+        ({"quarantine_reason": "broken disk", "is_reachable": False}, 0),
+    ],
+)
+def test_who_cannot_be_told_holds_a_slot_of_the_total_budget(more: dict[str, Any], held: int) -> None:
+    """Unreachable, stale or never checked; not those that somebody set aside."""
+    candidates = [candidate("a"), candidate("b", **more)]
+    made = plan(playbook(budget={"total": 3}), candidates, patch(), now=NOW)
+    assert (3, held) == (made.budget_total, made.budget_held)
+    told = "1 host cannot be reached or told (b): 2 of the budget of 3 are left for the rollout"
+    assert (held == 1) == (told in made.warnings)
+
+
+def test_an_exposure_that_nobody_can_tell_holds_a_slot() -> None:
+    """It may be exposed to what the playbook is for."""
+    left_out = [LeftOut(host_id=f"id-{n}", name=n, reason=LeftOutReason.UNKNOWN_EXPOSURE) for n in "edcba"]
+    assert "5 hosts cannot be reached or told (a, b, c and 2 more)" == held_slots(left_out).described
 
 
 fleets = st.lists(

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.core.attempts import Action, OutcomeCode
+from orchestrator.core.planning import plan
 from orchestrator.core.rollout import HostStatus, RolloutStatus, decide, exit_code, replay, rollout_view, start
 from orchestrator.core.rollout_events import (
     EVENTS,
@@ -25,7 +26,7 @@ from orchestrator.core.rollout_events import (
 )
 from orchestrator.core.verdict import Verdict
 from orchestrator.errors import Conflict, NotFound
-from tests.core.rollout_world import NOW, World, planned
+from tests.core.rollout_world import NOW, World, candidate, patch, planned, playbook
 
 BAD = {
     OutcomeCode.REFUSED: "failed",
@@ -73,6 +74,45 @@ def test_an_empty_plan_succeeds_at_once() -> None:
     """No host needs the patch: there is nothing to do, and it says so."""
     state = World(planned(0)).run()
     assert (RolloutStatus.SUCCEEDED, "no host needed this patch", 0) == (state.status, state.reason, exit_code(state))
+
+
+def with_untold(total: int, *, untold: int, hosts: int = 4) -> World:
+    """A rollout to so many hosts, beside so many targets that could not be reached."""
+    known = [candidate(f"h{n:02}") for n in range(hosts)]
+    gone = [candidate(f"gone{n}", is_reachable=False) for n in range(untold)]
+    book = playbook(strategy=WIDE, budget={"per_wave": hosts, "total": total})
+    return World(plan(book, [*known, *gone], patch(1), now=NOW))
+
+
+@pytest.mark.parametrize("hosts", [0, 4])
+def test_more_unreachable_targets_than_the_budget_end_it_before_anything_is_sent(hosts: int) -> None:
+    """Failed, with names and what to do about it."""
+    world = with_untold(total=1, untold=2, hosts=hosts)
+    state = world.run()
+    reason = (
+        "2 hosts cannot be reached or told (gone0, gone1): more than the budget of 1; "
+        "exclude them by pattern or raise budget.total"
+    )
+    assert (RolloutStatus.FAILED, reason, 1) == (state.status, state.reason, exit_code(state))
+    assert ([], ["not_attempted"] * hosts) == (world.intents, list(world.states().values()))
+
+
+@pytest.mark.parametrize("hosts", [0, 4])
+def test_unreachable_targets_within_the_budget_do_not_stop_it(hosts: int) -> None:
+    """All others are patched; its end names them, and is no complete success."""
+    state = with_untold(total=2, untold=2, hosts=hosts).run()
+    reason = "within the budget, but 2 hosts cannot be reached or told (gone0, gone1)"
+    assert (RolloutStatus.SUCCEEDED, reason, 1) == (state.status, state.reason, exit_code(state))
+
+
+def test_unreachable_targets_leave_less_of_the_budget() -> None:
+    """Of two slots one is held before the start: the second host that fails is one too many."""
+    world = with_untold(total=2, untold=1)
+    world.outcome_of = lambda host, _action: OutcomeCode.DONE if host == "id-h00" else OutcomeCode.UNREACHABLE
+    state = world.run()
+    assert RolloutStatus.FAILED is state.status
+    assert state.reason.startswith("more than the total budget of 2 failed: h01 unreachable")
+    assert state.reason.endswith("; beside them 1 host cannot be reached or told (gone0)")
 
 
 @pytest.mark.parametrize("code", list(BAD))

@@ -134,7 +134,7 @@ def check_budgets(state: RolloutState) -> None:
         for host in state.hosts.values()
         if host.holds_slot and host.state not in IN_FLIGHT and host.state not in WAITING
     ]
-    assert len(settled) <= state.policy.budget_total
+    assert len(settled) + state.policy.held.count <= state.policy.budget_total
     for wave in state.waves:
         assert sum(host.wave == wave.index for host in settled) <= wave.budget
 

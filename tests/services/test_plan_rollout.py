@@ -2,6 +2,8 @@
 
 from orchestrator.core.facts import Facts, Virtualization
 from orchestrator.core.plans import LeftOutReason
+from orchestrator.core.rollout import decide, start
+from orchestrator.core.rollout_events import Tick
 from orchestrator.services.plan_rollout import PlanRollout
 from tests.core.exposure_builders import LAB_1, facts
 from tests.core.rollout_world import playbook
@@ -41,3 +43,15 @@ def test_a_container_does_not_make_its_machine_a_second_name() -> None:
     fleet = Checked("app", "machine")
     fleet.eyes.shows = {"app": seen("b1", virtualization=Virtualization.CONTAINER), "machine": seen("b1")}
     assert LeftOutReason.DUPLICATE not in [reason for _, reason, _ in left_out(fleet, "machine")]
+
+
+def test_who_was_never_reached_holds_a_slot_of_the_budget() -> None:
+    """And the rollout of a plan that has nobody else does not end as if all were well."""
+    fleet = Checked("gone")
+    fleet.store.catalogue.add(LAB_1)
+    fleet.check_hosts(fleet.members)
+    made = PlanRollout(store=fleet.store, clock=fleet.clock)(playbook(apply={"patch": LAB_1.id}), fleet.fleet)
+
+    ended = decide(start(made, fleet.clock.now()), Tick(), fleet.clock.now())
+
+    assert (0, 1, "failed", ()) == (made.budget_total, made.budget_held, ended.state.status, ended.effects)
