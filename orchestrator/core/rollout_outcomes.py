@@ -111,6 +111,7 @@ def on_soak_checked(draft: Draft, event: SoakChecked) -> None:
         draft.change_host(host, soaked=True)
         return
     state = _AFTER_SOAK[event.verdict]
-    may_carry = host.may_carry and state is not H.LOST_AFTER_PATCH
+    is_gone = event.verdict in (Verdict.NOT_IN_FORCE, Verdict.REBOOTED) and not host.persisted
+    may_carry = host.may_carry and not is_gone
     detail = event.detail or (event.verdict.meaning if event.verdict else state.meaning)
     draft.move_host(host, state, soaked=True, holds_slot=True, detail=detail, may_carry=may_carry)

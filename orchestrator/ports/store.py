@@ -4,7 +4,7 @@ All writes are transactions: they happen whole or not at all. Every method raise
 cannot be reached.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from orchestrator.core.attempts import Attempt, Outcome
@@ -19,6 +19,10 @@ from orchestrator.core.windows import Exposure, Window
 Json = dict[str, Any]
 
 
+HostChange = Callable[[tuple[HostRecord, ...]], Iterable[HostRecord]]
+"""From all records to those that are to be inserted or replaced."""
+
+
 class HostRegister(Protocol):
     """Every host that was ever listed."""
 
@@ -28,6 +32,13 @@ class HostRegister(Protocol):
 
     def save(self, records: Sequence[HostRecord]) -> None:
         """Insert or replace by id."""
+        ...
+
+    def change(self, decide: HostChange) -> tuple[HostRecord, ...]:
+        """Read all, decide, save what was decided, in one transaction that no other writer of hosts comes between.
+
+        Returns what was saved. What the decision raises is raised, and nothing is written.
+        """
         ...
 
 

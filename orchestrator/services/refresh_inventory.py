@@ -1,11 +1,11 @@
 """Read the inventory, keep the last good one, and settle who is who."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from orchestrator.core.fleet import Fleet, Member
-from orchestrator.core.identity import reconcile
+from orchestrator.core.identity import HostRecord, reconcile
 from orchestrator.core.inventory_rules import Accepted, Inventory, accept, from_json, left_out_warning, to_json
 from orchestrator.errors import InventoryInvalid
 from orchestrator.ports.runtime import Clock
@@ -55,17 +55,19 @@ class RefreshInventory:
         return loaded
 
     def _fleet(self, inventory: Inventory, *warnings: str) -> Fleet:
-        known = self.store.hosts.all()
-        reconciled = reconcile(
-            known, inventory.hosts, now=self.clock.now(), new_id=self.new_id, unknown_after=self.unknown_after
-        )
-        before = {record.id: record for record in known}
-        self.store.hosts.save([record for record in reconciled.records if before.get(record.id) != record])
-        by_name = {record.name: record for record in reconciled.records if record.retired_at is None}
+        self.store.hosts.change(lambda known: self._reconciled(known, inventory))
+        by_name = {record.name: record for record in self.store.hosts.all() if record.retired_at is None}
         members = tuple(Member(host=host, record=by_name[host.name]) for host in inventory.hosts)
         if inventory.left_out:
             warnings = (*warnings, left_out_warning(inventory.left_out))
         return Fleet(members=members, groups=inventory.groups, warnings=warnings, left_out=inventory.left_out)
+
+    def _reconciled(self, known: Sequence[HostRecord], inventory: Inventory) -> list[HostRecord]:
+        reconciled = reconcile(
+            known, inventory.hosts, now=self.clock.now(), new_id=self.new_id, unknown_after=self.unknown_after
+        )
+        before = {record.id: record for record in known}
+        return [record for record in reconciled.records if before.get(record.id) != record]
 
 
 def _with_secrets(last_good: Inventory, loaded: Inventory | InventoryInvalid) -> Inventory:

@@ -21,7 +21,8 @@ class RetireHost:
     def __call__(self, record: HostRecord, fleet: Fleet) -> None:
         """Retire it now. Raises `Conflict` when the inventory lists it, which would bring it back at once."""
         refuse_listed(record, fleet)
-        self.store.hosts.save([record.model_copy(update={"retired_at": self.clock.now()})])
+        change = {"retired_at": self.clock.now()}
+        self.store.hosts.change(lambda known: [one.model_copy(update=change) for one in known if one.id == record.id])
         self.update_exposures([record.id])
 
 

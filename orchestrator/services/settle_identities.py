@@ -34,9 +34,15 @@ class SettleIdentities:
         records = {record.id: record for record in self.store.hosts.all()}
         # Who shows nothing new is who it was: nearly all, at every check but the first.
         news = {key: evidence for key, evidence in seen.items() if not _is_known(records[key].evidence, evidence)}
-        settled = dict(zip(sorted(news), settle_all(records.values(), news, self.clock.now()), strict=True))
-        changed = {record.id: record for one in settled.values() for record in one.changed}
-        self.store.hosts.save([record for key, record in changed.items() if records.get(key) != record])
+        settled: dict[str, Settled] = {}
+
+        def settle(known: tuple[HostRecord, ...]) -> list[HostRecord]:
+            found = settle_all(known, news, self.clock.now())
+            settled.update(zip(sorted(news), found, strict=True))
+            before = {record.id: record for record in known}
+            return [record for one in found for record in one.changed if before.get(record.id) != record]
+
+        changed = {record.id: record for record in self.store.hosts.change(settle)} if news else {}
         now_known = {**records, **changed}
         return [self._filed(check, settled.get(check.host_id), now_known) for check in checks]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from orchestrator.core.fleet import Member
@@ -128,10 +129,17 @@ class TrustHosts:
         now, ids = self.clock.now(), []
         for one in others:
             if one.key is not None and one.record is not None:
-                remember_incarnation(self.store, one.record)
-                self.store.hosts.save([replaced(one.record, one.key.fingerprint, now)])
+                self._replace(one.record.id, one.key.fingerprint, now)
                 ids.append(one.record.id)
         self.update_exposures(ids)
+
+    def _replace(self, host_id: str, fingerprint: str, now: datetime) -> None:
+        """From the record as it is now: somebody may have changed it while the question was on the screen."""
+        current = next(record for record in self.store.hosts.all() if record.id == host_id)
+        remember_incarnation(self.store, current)
+        self.store.hosts.change(
+            lambda known: [replaced(record, fingerprint, now) for record in known if record.id == host_id]
+        )
 
 
 def _status(key: PresentedKey, pinned: Sequence[PresentedKey]) -> KeyStatus:

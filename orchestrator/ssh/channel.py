@@ -157,9 +157,9 @@ class _Conversation:
 
     def _is_over(self) -> bool:
         channel = self._channel
-        if channel.closed:
-            return not (channel.recv_ready() or channel.recv_stderr_ready())
-        return bool(channel.eof_received) and channel.status_event.is_set()
+        # What arrived together with the end is still to be taken: ask for the end first, then for what is left.
+        is_at_end = channel.closed or (channel.eof_received and channel.status_event.is_set())
+        return bool(is_at_end) and not (channel.recv_ready() or channel.recv_stderr_ready())
 
     def _left(self) -> float:
         left = self._ends - time.monotonic()

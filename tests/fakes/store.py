@@ -13,7 +13,7 @@ from orchestrator.core.patches import Patch
 from orchestrator.core.sightings import CheckRecord, Sighting, next_sighting
 from orchestrator.core.windows import Exposure, Window
 from orchestrator.errors import Conflict, LeaseHeld, NotFound, StaleState
-from orchestrator.ports.store import Json, Lease, RolloutRow
+from orchestrator.ports.store import HostChange, Json, Lease, RolloutRow
 
 
 class FakeHosts:
@@ -21,12 +21,19 @@ class FakeHosts:
 
     def __init__(self) -> None:
         self._records: dict[str, HostRecord] = {}
+        self._one_at_a_time = threading.Lock()
 
     def all(self) -> tuple[HostRecord, ...]:
         return tuple(sorted(self._records.values(), key=lambda record: (record.name, record.id)))
 
     def save(self, records: Sequence[HostRecord]) -> None:
         self._records |= {record.id: record for record in records}
+
+    def change(self, decide: HostChange) -> tuple[HostRecord, ...]:
+        with self._one_at_a_time:
+            changed = tuple({record.id: record for record in decide(self.all())}.values())
+            self.save(changed)
+        return changed
 
     def require(self, host_ids: Iterable[str]) -> None:
         if missing := sorted(set(host_ids) - self._records.keys()):

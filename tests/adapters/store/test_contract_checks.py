@@ -1,10 +1,12 @@
 """What every store does with hosts, sightings and package lists."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
 from orchestrator.core.facts import Volatile
+from orchestrator.core.identity import HostRecord
 from orchestrator.errors import NotFound
 from orchestrator.ports.store import Store
 from tests.adapters.store.samples import HOUR, T0, check, facts, failed_check, full_host, host, packages
@@ -31,6 +33,35 @@ def test_saving_a_host_again_replaces_it(store: Store) -> None:
     renamed = host("web1").model_copy(update={"name": "web9", "retired_at": T0})
     store.hosts.save([host("web1"), renamed])
     assert (host("web2"), renamed) == store.hosts.all()
+
+
+def test_a_change_is_decided_on_what_is_there(store: Store) -> None:
+    """All records in, those to save out; what the decision raises leaves everything as it was."""
+    store.hosts.save([host("web1"), host("web2")])
+    quarantined = {"quarantine_reason": "noisy"}
+    changed = store.hosts.change(lambda known: [one.model_copy(update=quarantined) for one in known[:1]])
+    assert ("web1", "noisy", None) == (changed[0].name, *(one.quarantine_reason for one in store.hosts.all()))
+
+    def fails(known: tuple[HostRecord, ...]) -> list[HostRecord]:
+        raise ValueError(len(known))
+
+    with pytest.raises(ValueError, match="2"):
+        store.hosts.change(fails)
+    assert ["noisy", None] == [one.quarantine_reason for one in store.hosts.all()]
+
+
+def test_changes_at_once_lose_nothing(store: Store) -> None:
+    """Each is decided on what the one before it left."""
+    store.hosts.save([host("web1", labels={})])
+
+    def add_label(name: str) -> None:
+        store.hosts.change(
+            lambda known: [one.model_copy(update={"labels": {**one.labels, name: "x"}}) for one in known]
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add_label, [f"label{n}" for n in range(12)]))
+    assert 12 == len(store.hosts.all()[0].labels)
 
 
 def test_saving_nothing_is_fine(store: Store) -> None:
