@@ -2,6 +2,7 @@
 
 import pytest
 
+from orchestrator.core.exposure_states import ClosedBy
 from orchestrator.core.patches import Severity
 from orchestrator.errors import Conflict, NotFound
 from orchestrator.ports.store import Store
@@ -43,11 +44,13 @@ def test_an_id_never_gets_other_content(store: Store) -> None:
 
 
 def test_a_removed_patch_may_come_back(store: Store) -> None:
-    """The very same content is in force again."""
+    """The very same content is in force again, as if it reached us now: its windows ended when it was removed."""
     store.catalogue.add(patch())
     store.catalogue.remove("LAB-0001", T0)
-    store.catalogue.add(patch(added_at=T0 + HOUR))
-    assert (patch(),) == store.catalogue.all()
+    again = patch(added_at=T0 + HOUR)
+    store.catalogue.add(again)
+    assert (again,) == store.catalogue.all()
+    assert ((again,), {}) == (store.catalogue.history().patches, store.catalogue.history().removed_at)
 
 
 def test_only_what_is_in_force_can_be_removed(store: Store) -> None:
@@ -88,9 +91,18 @@ def test_a_window_is_closed_once(register: Store) -> None:
     first = exposure("web1", closed_window())
     for _ in range(3):
         register.exposures.replace("id-web1", [first])
-    changed = closed_window().model_copy(update={"severity": Severity.LOW, "closed_at": T0 + 2 * HOUR})
+    changed = closed_window().model_copy(update={"severity": Severity.LOW})
     register.exposures.replace("id-web1", [exposure("web1", changed)])
     assert (closed_window(),) == register.exposures.closures()
+
+
+def test_a_window_that_was_withdrawn_may_still_be_closed(register: Store) -> None:
+    """A host that was retired and came back: the end by retirement stays, and the fix that came later counts too."""
+    withdrawn = closed_window().model_copy(update={"method": ClosedBy.WITHDRAWN})
+    fixed = closed_window().model_copy(update={"closed_at": T0 + 2 * HOUR})
+    for window in (withdrawn, fixed):
+        register.exposures.replace("id-web1", [exposure("web1", window)])
+    assert (withdrawn, fixed) == register.exposures.closures()
 
 
 def test_a_window_is_known_by_its_start_not_by_its_number(register: Store) -> None:
