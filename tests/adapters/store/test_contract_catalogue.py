@@ -100,8 +100,8 @@ def test_a_window_that_was_withdrawn_may_still_be_closed(register: Store) -> Non
     """A host that was retired and came back: the end by retirement stays, and the fix that came later counts too."""
     withdrawn = closed_window().model_copy(update={"method": ClosedBy.WITHDRAWN})
     fixed = closed_window().model_copy(update={"closed_at": T0 + 2 * HOUR})
-    for window in (withdrawn, fixed):
-        register.exposures.replace("id-web1", [exposure("web1", window)])
+    for one in (withdrawn, fixed):
+        register.exposures.replace("id-web1", [exposure("web1", one)])
     assert (withdrawn, fixed) == register.exposures.closures()
 
 
