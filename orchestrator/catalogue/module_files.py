@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -44,16 +43,6 @@ class DirectoryModuleFiles:
                 self._write(path, data)
             except OSError as exc:
                 raise NotAvailable(f"{path} cannot be written: {exc.strerror or exc}") from exc
-
-    def forget(self, patch_id: str) -> None:
-        """Delete the kept modules of an item; none are kept is fine."""
-        folder = self._path(patch_id, "any").parent
-        try:
-            shutil.rmtree(folder)
-        except FileNotFoundError:
-            return
-        except OSError as exc:
-            raise NotAvailable(f"{folder} cannot be deleted: {exc.strerror}") from exc
 
     def _path(self, patch_id: str, module: str) -> Path:
         for name in (patch_id, module):

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.cli.context import AsJson, Yes, app_of, chosen, confirmed, listed
+from orchestrator.cli.context import AsJson, Yes, app_of, chosen, confirmed, declined, listed
 from orchestrator.cli.output import coloured, err, out, print_json, print_table, safe
 from orchestrator.cli.scan import print_hosts
 from orchestrator.core.diagnosis import Health
@@ -141,7 +141,7 @@ def retire(context: typer.Context, host: str, yes: Yes = False) -> None:
     record, fleet = app.reader.record(host), listed(app)
     refuse_listed(record, fleet)
     if not confirmed(f"Retire {record.name}? Its open exposure windows end as withdrawn.", yes):
-        raise typer.Exit(1)
+        declined("nothing was retired", as_json=False)
     app.retire_host()(record, fleet)
     out.print(f"{safe(record.name)} is retired")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.context import AsJson, Yes, app_of, confirmed
+from orchestrator.cli.context import AsJson, Yes, app_of, confirmed, declined
 from orchestrator.cli.output import out, print_json, print_table, safe
 from orchestrator.core.patches import Patch
 
@@ -60,7 +60,7 @@ def remove(context: typer.Context, patch_id: str, yes: Yes = False) -> None:
     app = app_of(context)
     patch = app.catalogue().show(patch_id)
     if not confirmed(f"Take {patch.id} out? Windows that it alone decided end as withdrawn.", yes):
-        raise typer.Exit(1)
+        declined("nothing was taken out", as_json=False)
     app.catalogue().remove(patch_id)
     out.print(f"{safe(patch_id)} is out of the catalogue")
 

@@ -38,11 +38,3 @@ class ModuleFiles(Protocol):
     def read(self, patch_id: str, module: str, sha256: str) -> bytes:
         """The module's bytes, their hash checked. Raises `ModuleInvalid`."""
         ...
-
-
-class Progress(Protocol):
-    """Is told what happens, for display only."""
-
-    def __call__(self, message: str, /) -> None:
-        """One line for a person."""
-        ...

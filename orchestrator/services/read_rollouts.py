@@ -46,11 +46,11 @@ class ReadRollouts:
         return not _state(row).is_final and row.state_name not in WAITS_FOR_OPERATOR
 
     def follow(self, rollout_id: str, watch: Callable[[RolloutState], None]) -> RolloutState:
-        """Look at it again and again until it is final; the final state."""
+        """Look at it again and again until it is final or waits for an operator; the state in which it rests."""
         while True:
             state = _state(self.store.rollouts.load(rollout_id))
             watch(state)
-            if state.is_final:
+            if state.is_final or state.status in WAITS_FOR_OPERATOR:
                 return state
             self.clock.sleep(FOLLOW_SECONDS)
 
