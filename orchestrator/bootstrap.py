@@ -19,7 +19,7 @@ from orchestrator.core.patches import Patch
 from orchestrator.core.plans import Plan
 from orchestrator.core.sightings import CheckRecord
 from orchestrator.dispatch.threads import ThreadDispatcher
-from orchestrator.errors import NotAllowed, NotAvailable, PlaybookInvalid
+from orchestrator.errors import NotAvailable, PlaybookInvalid
 from orchestrator.inventory import load_inventory
 from orchestrator.playbook_files import load_playbook
 from orchestrator.ports.store import Store
@@ -31,6 +31,7 @@ from orchestrator.services.manage_catalogue import ManageCatalogue
 from orchestrator.services.order_rollout import OrderRollout
 from orchestrator.services.plan_rollout import PlanRollout
 from orchestrator.services.read_fleet import ReadFleet, by_module
+from orchestrator.services.read_only import require_write
 from orchestrator.services.read_rollouts import ReadRollouts
 from orchestrator.services.refresh_inventory import RefreshInventory
 from orchestrator.services.retire_host import RetireHost
@@ -186,6 +187,7 @@ class App:
             ours=lambda: by_module(self.store.catalogue.history().patches),
             new_nonce=new_nonce,
             controller=self.settings.controller,
+            is_read_only=self.settings.read_only,
         )
         return DriveRollout(
             store=self.store,
@@ -196,6 +198,7 @@ class App:
             members=lambda: {member.record.id: member for member in self.fleet().members},
             new_id=new_id,
             holder=f"{self.settings.controller}:{os.getpid()}:{secrets.token_hex(4)}",
+            is_read_only=self.settings.read_only,
         )
 
     # Use cases of several commands
@@ -254,8 +257,7 @@ class App:
 
     def require_write(self) -> None:
         """Raise `NotAllowed` in read-only mode."""
-        if self.settings.read_only:
-            raise NotAllowed("read-only mode: nothing is changed on any host; unset PATCHWAVE_READ_ONLY to leave it")
+        require_write(is_read_only=self.settings.read_only)
 
     # The home folder and its database
 

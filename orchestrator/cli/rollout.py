@@ -154,6 +154,10 @@ _WANTED: dict[type[Event], frozenset[RolloutStatus]] = {
 """Where a rollout comes to rest when such an order is done; beside the end of a rollout that succeeded."""
 
 
+SAFER = (Pause, Abort)
+"""Orders that read-only mode lets through: they start nothing on any host."""
+
+
 def list_rollouts(context: typer.Context, as_json: AsJson = False) -> None:
     """All rollouts, newest first."""
     app = app_of(context)
@@ -254,11 +258,19 @@ def resume(context: typer.Context, rollout: RolloutId, as_json: AsJson = False) 
 
 
 def _give(context: typer.Context, rollout: str, event: Event, as_json: bool) -> None:
-    """Leave the order; act on it here, unless a living engine drives the rollout and acts by itself."""
+    """Leave the order; act on it here, unless a living engine drives the rollout and acts by itself.
+
+    In read-only mode an order that only makes things safer is left too, but no engine is started here.
+    """
     app = app_of(context)
-    app.require_write()
+    if not isinstance(event, SAFER):
+        app.require_write()
     rollout_id = _find(app, rollout)
     app.order_rollout().ask(rollout_id, event, _who())
+    if app.settings.read_only:
+        say("read-only mode: the order is left to the engine that drives it, or to the next one")
+        _print_rollout(app, rollout_id, as_json)
+        return
     _go_on(context, rollout_id, as_json, _WANTED.get(type(event), frozenset()))
 
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from orchestrator.backends.base import Backend, Work
 from orchestrator.backends.guard import GuardAnswer, GuardState
@@ -24,10 +25,12 @@ from orchestrator.errors import (
     RootUnavailable,
     SessionBroken,
     ShellUnusable,
+    StaleState,
     WrongBuild,
 )
 from orchestrator.ports.runtime import Clock, ModuleFiles
 from orchestrator.ports.ssh import Command, Transport
+from orchestrator.services.read_only import require_write
 from orchestrator.services.read_outcome import Finding, read_answer, read_refusal, read_verified
 
 POLL_SECONDS = 1.0
@@ -38,6 +41,24 @@ MOST_STARTS = 3
 """How often a start is sent again after a session broke and the host said that nothing had started."""
 
 _MOVING = (Verdict.TRANSITIONING, Verdict.REVERTING)
+_OVER = (GuardState.ABSENT, GuardState.FINISHED, GuardState.DIED, GuardState.REFUSED)
+"""Where nothing of the attempt runs on the host."""
+
+
+class Check(Protocol):
+    """Contacts a host for an attempt and keeps what was seen: `CheckHosts.verify`."""
+
+    def __call__(self, member: Member, apart_from: str | None = None, /) -> Observation:
+        """``apart_from``: the attempt, while nothing of it runs there. Raises `HostError`."""
+        ...
+
+
+def _nobody_is_told() -> None:
+    pass
+
+
+def _always() -> bool:
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,19 +73,44 @@ class AttemptRunner:
     clock: Clock
     modules: ModuleFiles
     backend: Backend
-    check: Callable[[Member], Observation]
+    check: Check
     ours: Callable[[], Mapping[str, Patch]]
     new_nonce: Callable[[], str]
     controller: str
+    is_read_only: bool
 
     def carry_out(
-        self, attempt: Attempt, member: Member, patch: Patch, build: Build | None, limits: Limits, *, resume: bool
+        self,
+        attempt: Attempt,
+        member: Member,
+        patch: Patch,
+        build: Build | None,
+        limits: Limits,
+        *,
+        resume: bool,
+        on_verifying: Callable[[], None] = _nobody_is_told,
+        may_send: Callable[[], bool] = _always,
     ) -> Outcome:
-        """The outcome, verified. Takes at most ``limits.host``, and one check more."""
+        """The outcome, verified. Takes at most ``limits.host``, and one check more.
+
+        ``on_verifying`` is called once the guard is through, before the check that decides. ``may_send`` is
+        asked right before each start is sent: whether the attempt is still ours to carry out. Raises `StaleState` when
+        it is not: the attempt stays open; and `NotAllowed` in read-only mode.
+        """
+        require_write(is_read_only=self.is_read_only)
         if build is None:
             refused = WrongBuild(f"{patch.id} has no module for the kernel of {attempt.host}")
             return self._outcome(attempt, read_refusal(refused))
-        course = _Course(runner=self, attempt=attempt, member=member, patch=patch, build=build, limits=limits)
+        course = _Course(
+            runner=self,
+            attempt=attempt,
+            member=member,
+            patch=patch,
+            build=build,
+            limits=limits,
+            on_verifying=on_verifying,
+            may_send=may_send,
+        )
         return self._outcome(attempt, course.resume() if resume else course.begin())
 
     def _outcome(self, attempt: Attempt, found: Finding) -> Outcome:
@@ -88,6 +134,8 @@ class _Course:
     patch: Patch
     build: Build
     limits: Limits
+    on_verifying: Callable[[], None]
+    may_send: Callable[[], bool]
     before: Facts | None = None
 
     def __post_init__(self) -> None:
@@ -105,8 +153,8 @@ class _Course:
     def begin(self) -> Finding:
         """Nothing of it has started on the host: look, refuse or send."""
         try:
-            self.before = self.runner.check(self.member).facts
-            if self.attempt.boot_id is None:
+            self.before = self.runner.check(self.member, self.attempt.id).facts
+            if self.attempt.boot_id is None or self._reverts:
                 self.attempt = self.attempt.model_copy(update={"boot_id": self.before.boot_id})
             return self._decided(self.before) or self._send()
         except (PatchRefused, RootUnavailable, ShellUnusable) as refused:
@@ -133,9 +181,17 @@ class _Course:
         Raises a `HostError` only where nothing can have started.
         """
         work = self._work()
-        for sent in range(1, MOST_STARTS + 1):
+        answer = None
+        for sent in range(MOST_STARTS):
+            if self._is_late() and sent == 0:
+                detail = "the limit for one host passed before anything was sent"
+                return Finding(code=OutcomeCode.UNREACHABLE, error_code="not_sent", detail=detail)
+            if self._is_late():
+                break
+            if not self.may_send():
+                raise StaleState(f"{self.attempt.host}: the attempt is another engine's by now; nothing was sent")
             answer = self._start(work)
-            if sent == MOST_STARTS or answer is None or not self._never_started(answer):
+            if answer is None or not self._never_started(answer):
                 break
         return self._read(answer)
 
@@ -149,7 +205,8 @@ class _Course:
         return self._settled(answer)
 
     def _work(self) -> Work:
-        module = self.runner.modules.read(self.patch.id, self.build.module, self.build.sha256)
+        # A revert loads nothing, so that a lost file of the catalogue does not stand in its way.
+        module = b"" if self._reverts else self._module()
         return Work(
             attempt=self.attempt,
             controller=self.runner.controller,
@@ -159,6 +216,9 @@ class _Course:
             ours=tuple(sorted(self.runner.ours())),
             limit_seconds=math.ceil(self.limits.transition.total_seconds()),
         )
+
+    def _module(self) -> bytes:
+        return self.runner.modules.read(self.patch.id, self.build.module, self.build.sha256)
 
     # --- asking ---
 
@@ -190,39 +250,52 @@ class _Course:
         return answer
 
     def _never_started(self, answer: GuardAnswer) -> bool:
-        return answer.state is GuardState.ABSENT and self.attempt.boot_id in {None, answer.boot_id}
+        is_same_boot = self.attempt.boot_id in {None, answer.boot_id}
+        return answer.state is GuardState.ABSENT and (is_same_boot or self._reverts)
 
     def _wait(self) -> bool:
         """Let a moment pass; False at the deadline."""
-        if self.runner.clock.now() >= self.deadline:
+        if self._is_late():
             return False
         self.runner.clock.sleep(POLL_SECONDS)
         return True
+
+    def _is_late(self) -> bool:
+        return self.runner.clock.now() >= self.deadline
+
+    @property
+    def _reverts(self) -> bool:
+        """A revert is for whatever boot it finds: there is none that it must not be sent to."""
+        return self.attempt.action is Action.REVERT
 
     # --- verifying ---
 
     def _read(self, answer: GuardAnswer | None) -> Finding:
         """What the answer and, unless the guard refused it, an independent check amount to."""
-        refused = read_answer(answer)
+        refused = read_answer(self.attempt.action, answer)
         if refused is not None:
             return refused
-        verdict, after = self._verify()
+        self.on_verifying()
+        verdict, after = self._verify(is_over=answer is not None and answer.state in _OVER)
         found = read_verified(self.attempt.action, answer, verdict, after, self.build)
         if found.code is OutcomeCode.DONE and self._had_nothing_to_revert():
             return found.model_copy(update={"code": OutcomeCode.ALREADY})
         return found
 
-    def _verify(self) -> tuple[Verdict | None, Facts | None]:
-        """By a fresh check; repeated while the host does not answer or its patch moves. At least one is made."""
+    def _verify(self, *, is_over: bool) -> tuple[Verdict | None, Facts | None]:
+        """By a fresh check; repeated while the host does not answer or its patch moves. At least one is made.
+
+        ``is_over``: nothing of the attempt runs on the host any more, so what is seen is not seen in its midst.
+        """
         while True:
-            verdict, after = self._verify_once()
-            is_over = verdict is not None and verdict not in _MOVING
-            if is_over or not self._wait():
+            verdict, after = self._verify_once(self.attempt.id if is_over else None)
+            is_settled = verdict is not None and verdict not in _MOVING
+            if is_settled or not self._wait():
                 return verdict, after
 
-    def _verify_once(self) -> tuple[Verdict | None, Facts | None]:
+    def _verify_once(self, apart_from: str | None) -> tuple[Verdict | None, Facts | None]:
         try:
-            after = self.runner.check(self.member).facts
+            after = self.runner.check(self.member, apart_from).facts
         except HostError:
             return None, None
         # Where nobody saw the host before, only the boot it was meant for is known of that time.
@@ -231,6 +304,6 @@ class _Course:
         return judge(before, after, self.build), after
 
     def _had_nothing_to_revert(self) -> bool:
-        if self.attempt.action is not Action.REVERT or self.before is None:
+        if not self._reverts or self.before is None:
             return False
         return self.before.patch_with_build(self.build.module_build_id) is None

@@ -92,22 +92,31 @@ class CheckHosts:
         self.update_exposures(key for key, sighting in after.items() if _moved(before.get(key), sighting))
         return done
 
-    def keep(self, member: Member, record: CheckRecord) -> None:
-        """Keep one check that somebody else made: the verification of an attempt, which no mutation overlaps."""
-        settled = self.settle({member.record.id: member}, [record])
-        self.store.sightings.record(settled)
+    def keep(self, member: Member, record: CheckRecord, apart_from: str | None = None) -> None:
+        """Keep one check. ``apart_from``: the attempt that does not overlap it, because nothing of it runs there."""
+        settled = self._keep({member.record.id: member}, [record], apart_from)
         self.update_exposures({member.record.id, *(one.host_id for one in settled)})
 
-    def verify(self, member: Member) -> Observation:
-        """Check one host for an attempt, and keep what was seen. Raises `HostError`, which is kept as well."""
+    def verify(self, member: Member, apart_from: str | None = None) -> Observation:
+        """Check one host for an attempt, and keep what was seen. Raises `HostError`, which is kept as well.
+
+        ``apart_from``: that attempt's id while nothing of it runs on the host. None while its worker may still live:
+        then the check overlaps it, and moves no window.
+        """
         started_at = self.clock.now()
         try:
-            observation = self.check.observe(member.host)
+            observation = self.check.observe(member.host, self._known_packages(member))
         except HostError as exc:
-            self.keep(member, self.record_of(member, started_at, error=exc))
+            self.keep(member, self.record_of(member, started_at, error=exc), apart_from)
             raise
-        self.keep(member, self.record_of(member, started_at, observation=observation))
+        self.keep(member, self.record_of(member, started_at, observation=observation), apart_from)
         return observation
+
+    def look(self, member: Member) -> CheckRecord:
+        """Check one host, and keep what was seen; the record as it was made."""
+        record = self.one(member, self._known_packages(member))
+        self.keep(member, record)
+        return record
 
     def one(self, member: Member, known_packages: str | None = None) -> CheckRecord:
         """Check one host; nothing is stored."""
@@ -139,9 +148,15 @@ class CheckHosts:
             error=str(error) if error else None,
         )
 
-    def _keep(self, members: Mapping[str, Member], checks: Sequence[CheckRecord]) -> list[CheckRecord]:
+    def _known_packages(self, member: Member) -> str | None:
+        return _fingerprint(self.store.sightings.latest([member.record.id]).get(member.record.id))
+
+    def _keep(
+        self, members: Mapping[str, Member], checks: Sequence[CheckRecord], apart_from: str | None = None
+    ) -> list[CheckRecord]:
         """As they were stored: under the host that it turned out to be, or refused because it is another machine."""
-        mutations = self.store.attempts.since(min(check.started_at for check in checks))
+        since = self.store.attempts.since(min(check.started_at for check in checks))
+        mutations = [(attempt, outcome) for attempt, outcome in since if attempt.id != apart_from]
         marked = [check.model_copy(update={"overlapped_mutation": _overlaps(check, mutations)}) for check in checks]
         settled = self.settle(members, marked)
         self.store.sightings.record(settled)
@@ -149,8 +164,13 @@ class CheckHosts:
 
 
 def _job(hosts: CheckHosts, member: Member, last: Sighting | None) -> Callable[[], CheckRecord]:
+    return lambda: hosts.one(member, _fingerprint(last))
+
+
+def _fingerprint(last: Sighting | None) -> str | None:
+    """Of the package list that was last seen: the host sends it again only when it changed."""
     packages = last.facts.packages if last is not None else None
-    return lambda: hosts.one(member, packages.fingerprint if packages is not None else None)
+    return packages.fingerprint if packages is not None else None
 
 
 def _overlaps(check: CheckRecord, mutations: Sequence[tuple[Attempt, Outcome | None]]) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from datetime import datetime
+from queue import SimpleQueue
 from typing import Protocol
 
 from orchestrator.core.attempts import Action, Attempt, Outcome, OutcomeCode
@@ -24,6 +25,7 @@ from orchestrator.core.rollout_events import (
     Event,
     HostBusy,
     HostFinished,
+    HostVerifying,
     ResumeAttempt,
     SoakChecked,
     StartAttempt,
@@ -31,11 +33,12 @@ from orchestrator.core.rollout_events import (
 )
 from orchestrator.core.rollout_state import RolloutState
 from orchestrator.core.verdict import Verdict, describe, judge_soak
-from orchestrator.errors import Conflict, NotAvailable, NotFound, PatchwaveError, StaleState
+from orchestrator.errors import Conflict, NotAllowed, NotAvailable, NotFound, PatchwaveError, StaleState
 from orchestrator.ports.runtime import Clock, Dispatcher
 from orchestrator.ports.store import Json, Lease, RolloutRow, Store
 from orchestrator.services.check_hosts import CheckHosts
 from orchestrator.services.order_rollout import REQUESTS, WAITS_FOR_OPERATOR
+from orchestrator.services.read_only import require_write
 
 LEASE_SECONDS = 15.0
 RENEW_SECONDS = 5.0
@@ -46,9 +49,17 @@ class Runner(Protocol):
     """Carries one attempt out, or finds out what became of it: `AttemptRunner`."""
 
     def carry_out(
-        self, attempt: Attempt, member: Member, patch: Patch, build: Build | None, limits: Limits, *, resume: bool
+        self,
+        attempt: Attempt,
+        member: Member,
+        patch: Patch,
+        build: Build | None,
+        limits: Limits,
+        *,
+        resume: bool,
+        on_verifying: Callable[[], None],
     ) -> Outcome:
-        """The outcome, verified."""
+        """The outcome, verified. ``on_verifying`` is called, in this thread, once the verification begins."""
         ...
 
 
@@ -68,14 +79,17 @@ class DriveRollout:
     members: Callable[[], Mapping[str, Member]]
     new_id: Callable[[], str]
     holder: str
+    is_read_only: bool
 
     def __call__(
         self, rollout_id: str, *, watch: Watcher = lambda _state: None, stop: Callable[[], bool] = lambda: False
     ) -> RolloutState:
         """Take the lease and drive until the rollout is final or waits for an operator, or ``stop`` says so.
 
-        Raises `LeaseHeld` when another engine drives it, `StaleState` when one took over meanwhile.
+        Raises `LeaseHeld` when another engine drives it, `StaleState` when one took over meanwhile, `NotAllowed` in
+        read-only mode.
         """
+        require_write(is_read_only=self.is_read_only)
         lease = self.store.leases.acquire(rollout_id, self.holder, self.clock.now(), LEASE_SECONDS)
         try:
             return _Drive(engine=self, lease=lease, row=self.store.rollouts.load(rollout_id), watch=watch).run(stop)
@@ -101,6 +115,8 @@ class _Drive:
     watch: Watcher
     flights: list[Future[_Landing]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
+    verifying: SimpleQueue[HostVerifying] = field(default_factory=SimpleQueue)
+    """What jobs tell from their threads, for display; drained by the loop."""
 
     def __post_init__(self) -> None:
         self.plan = Plan.model_validate(self.row.plan)
@@ -118,7 +134,9 @@ class _Drive:
             requests = self.engine.store.notes.items(REQUESTS.format(self.row.id))
             landed = [self._landed(future) for future in list(self.flights) if future.done()]
             now = self.engine.clock.now()
-            self._step([*_asked(requests, now), *(Entry(at=now, event=event) for event in (*landed, Tick()))])
+            # Drained after the landed were taken, and decided before them: nobody is verifying once it has ended.
+            events = (*_drained(self.verifying), *landed, Tick())
+            self._step([*_asked(requests, now), *(Entry(at=now, event=event) for event in events)])
             for key in requests:
                 self.engine.store.notes.drop(key)
             self._renew()
@@ -261,13 +279,14 @@ class _Drive:
 
     def _fly(self, effect: StartAttempt | ResumeAttempt, attempt: Attempt | None, *, is_resumed: bool) -> None:
         def job() -> _Landing:
-            outcome = self._carry_out(effect.host_id, attempt, is_resumed)
+            outcome = self._carry_out(effect, attempt, is_resumed)
             event = HostFinished(host_id=effect.host_id, key=effect.key, code=outcome.code, detail=outcome.detail)
             return _Landing(event=event, outcome=outcome if attempt is not None else None)
 
         self.flights.append(self._submit(job))
 
-    def _carry_out(self, host_id: str, attempt: Attempt | None, is_resumed: bool) -> Outcome:
+    def _carry_out(self, effect: StartAttempt | ResumeAttempt, attempt: Attempt | None, is_resumed: bool) -> Outcome:
+        host_id = effect.host_id
         member = self.members.get(host_id)
         now = self.engine.clock.now()
         if attempt is None or member is None:
@@ -282,10 +301,11 @@ class _Drive:
                 self.planned[host_id].build,
                 self.plan.playbook.limits,
                 resume=is_resumed,
+                on_verifying=lambda: self.verifying.put(HostVerifying(host_id=host_id, key=effect.key)),
             )
-        except NotAvailable:
-            # The database or a program of ours is gone, which says nothing of the host: the intent stays open, and
-            # whoever drives next looks.
+        except (NotAvailable, NotAllowed):
+            # The database or a program of ours is gone, or read-only mode is on: that says nothing of the host. The
+            # intent stays open, and whoever drives next looks.
             raise
         except PatchwaveError as exc:
             return Outcome(
@@ -302,8 +322,7 @@ class _Drive:
         def job() -> _Landing:
             if member is None:
                 return _soaked(host_id, None, "the inventory no longer lists it")
-            record = self.engine.check_hosts.one(member)
-            self.engine.check_hosts.keep(member, record)
+            record = self.engine.check_hosts.look(member)
             if record.observation is None:
                 return _soaked(host_id, None, record.error or "")
             facts = record.observation.facts
@@ -317,6 +336,11 @@ def _asked(requests: Mapping[str, Json], now: datetime) -> list[Entry]:
     return [
         Entry(at=now, event=EVENTS.validate_python(request["event"]), request=key) for key, request in requests.items()
     ]
+
+
+def _drained(queue: SimpleQueue[HostVerifying]) -> list[HostVerifying]:
+    """What is in it now."""
+    return [queue.get() for _ in range(queue.qsize())]
 
 
 def _soaked(host_id: str, verdict: Verdict | None, detail: str) -> _Landing:

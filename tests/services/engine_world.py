@@ -112,12 +112,21 @@ class FakeRunner:
     life: Life
 
     def carry_out(
-        self, attempt: Attempt, member: Member, patch: Patch, build: Build | None, limits: Limits, *, resume: bool
+        self,
+        attempt: Attempt,
+        member: Member,
+        patch: Patch,
+        build: Build | None,
+        limits: Limits,
+        *,
+        resume: bool,
+        on_verifying: Callable[[], None],
     ) -> Outcome:
         machine = self.machines[member.name]
         code = self.life.take(lambda: self._before(attempt, machine, resume))
         if code is None:
             self.life.take(lambda: machine.start(attempt))
+            on_verifying()
             wanted = attempt.action is not Action.REVERT
             seen = self.life.take(lambda: machine.carries)
             code = OutcomeCode.DONE if seen is wanted else OutcomeCode.FAILED
@@ -187,6 +196,7 @@ class World:
             members=lambda: self.members,
             new_id=self.new_id,
             holder=self._engines(),
+            is_read_only=False,
         )
 
     def drive(self) -> RolloutState:

@@ -1,7 +1,7 @@
 """One attempt, driven over a host that runs the real guard scripts: its outcomes, and every instant of a kill."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -18,7 +18,7 @@ from orchestrator.core.hosts import Host
 from orchestrator.core.identity import HostRecord
 from orchestrator.core.patches import Patch
 from orchestrator.core.playbooks import Limits
-from orchestrator.errors import ConnectionDropped, ConnectionRefused, ModuleInvalid, SudoPasswordWrong
+from orchestrator.errors import ConnectionDropped, ConnectionRefused, ModuleInvalid, StaleState, NotAllowed, SudoPasswordWrong
 from orchestrator.ports.ssh import Command, Completed
 from orchestrator.services.carry_out_attempt import AttemptRunner
 from tests.backends.local_host import BUILD, NOW, PATCH, LocalHost, eventually, make_attempt, make_work, module_bytes
@@ -27,6 +27,8 @@ from tests.needs import require
 T = TypeVar("T")
 LIMITS = Limits.model_validate({"transition": "2s", "host": "100s"})
 SHORT = Limits.model_validate({"transition": "2s", "host": "20s"})
+BEFORE_THE_GUARD = Limits.model_validate({"transition": "20s", "host": "20s"})
+"""By the controller's clock, which runs faster than the guard's."""
 FASTER = 10.0
 """The controller's clock runs that much faster than the host's."""
 
@@ -80,6 +82,9 @@ class World:
     """A run that fails has its effect on the host first."""
     nonces: "count[int]" = field(default_factory=count)
     reads_fail: bool = False
+    is_read_only: bool = False
+    told: list[str] = field(default_factory=list)
+    """Checks and whether they set the attempt apart, and when the verification began."""
 
     def runner(self, steps: Steps | None = None) -> AttemptRunner:
         """A controller that was just started."""
@@ -90,11 +95,16 @@ class World:
             clock=clock,
             modules=_Modules(self, taken),
             backend=Klp(),
-            check=lambda member: taken.take(lambda: self.check(member)),
+            check=lambda member, apart_from=None: taken.take(lambda: self._checked(member, apart_from)),
             ours=lambda: {BUILD.module_build_id: PATCH},
             new_nonce=lambda: f"n{next(self.nonces)}",
             controller="controller-1",
+            is_read_only=self.is_read_only,
         )
+
+    def _checked(self, member: Member, apart_from: str | None) -> Observation:
+        self.told.append(f"check apart from {apart_from}")
+        return self.check(member)
 
     def check(self, member: Member) -> Observation:
         """A check, over the same line."""
@@ -110,7 +120,15 @@ class World:
         limits: Limits = LIMITS,
     ) -> Outcome:
         """The whole attempt."""
-        return self.runner(steps).carry_out(make_attempt(action), MEMBER, patch, BUILD, limits, resume=resume)
+        return self.runner(steps).carry_out(
+            make_attempt(action),
+            MEMBER,
+            patch,
+            BUILD,
+            limits,
+            resume=resume,
+            on_verifying=lambda: self.told.append("verifying"),
+        )
 
     def state(self) -> PatchState | None:
         """Where the patch stands."""
@@ -452,9 +470,133 @@ def test_a_revert_takes_the_patch_out_of_whatever_boot_it_finds(world: World) ->
     assert (OutcomeCode.DONE, None) == (outcome.code, world.state())
 
 
+def test_a_reboot_between_the_check_and_the_revert_takes_out_what_came_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The persisted patch is live again, in a boot that the check has not seen."""
+    world.carry_out()
+    world.runner().carry_out(make_attempt(Action.PERSIST, "P1"), MEMBER, PATCH, BUILD, LIMITS, resume=False)
+    checks: Iterator[Callable[[], None]] = iter([lambda: _come_back(world)])
+    seen = world.check
+
+    def check(member: Member) -> Observation:
+        observation = seen(member)
+        next(checks, lambda: None)()
+        return observation
+
+    monkeypatch.setattr(world, "check", check)
+
+    outcome = world.runner().carry_out(make_attempt(Action.REVERT, "V1"), MEMBER, PATCH, BUILD, LIMITS, resume=False)
+
+    assert (OutcomeCode.LOST, None) == (outcome.code, world.state())
+    assert [] == list((world.local.root / "etc").rglob("*.conf"))
+
+
+def test_a_revert_that_a_reboot_swallowed_is_sent_again(world: World) -> None:
+    """Another boot knows nothing of it, and the patch came back there."""
+    _come_back(world)
+
+    outcome = world.carry_out(action=Action.REVERT, resume=True)
+
+    assert (OutcomeCode.DONE, None) == (outcome.code, world.state())
+
+
+def test_a_revert_that_never_ran_is_not_done(world: World) -> None:
+    """Out of force by a check: whether something comes back at the next boot, nobody told."""
+    world.fails = [ConnectionDropped("a"), None, ConnectionDropped("b"), None, ConnectionDropped("c")]
+
+    outcome = world.carry_out(action=Action.REVERT)
+
+    assert (OutcomeCode.UNKNOWN, "guard_absent") == (outcome.code, outcome.error_code)
+
+
+def test_a_revert_needs_no_module(world: World) -> None:
+    """A lost file of the catalogue does not block the emergency exit."""
+    world.local.load("lab_0001", BUILD.module_build_id)
+    world.reads_fail = True
+
+    assert (OutcomeCode.DONE, None) == (world.carry_out(action=Action.REVERT).code, world.state())
+
+
+def test_a_revert_that_waited_in_vain_is_not_refused(world: World) -> None:
+    """What was installed for the next boot is gone by then: a check says what is so."""
+    world.local.load("lab_0001", BUILD.module_build_id)
+    world.local.load("other", "ee" * 20, transition="1")
+
+    outcome = world.carry_out(action=Action.REVERT)
+
+    assert (OutcomeCode.FAILED, "transition_under_way") == (outcome.code, outcome.error_code)
+
+
+@pytest.mark.parametrize("sent", [0, 1])
+def test_nothing_is_sent_once_the_attempt_is_anothers(world: World, sent: int) -> None:
+    """Asked before each start, also one that is sent again: the attempt stays open."""
+    leave = iter([True] * sent + [False])
+    world.fails = [ConnectionDropped("in mid-command")] * sent
+
+    with pytest.raises(StaleState):
+        world.runner().carry_out(
+            make_attempt(), MEMBER, PATCH, BUILD, LIMITS, resume=False, may_send=lambda: next(leave)
+        )
+
+    assert ([], "") == (list(leave), world.local.read("calls/insmod"))
+
+
+def test_nothing_is_sent_after_the_limit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check took all of it."""
+    seen = world.check
+
+    def slow(member: Member) -> Observation:
+        time.sleep(SHORT.host.total_seconds() / FASTER)
+        return seen(member)
+
+    monkeypatch.setattr(world, "check", slow)
+
+    outcome = world.carry_out(limits=SHORT)
+
+    assert (OutcomeCode.UNREACHABLE, "not_sent", "") == (
+        outcome.code,
+        outcome.error_code,
+        world.local.read("calls/insmod"),
+    )
+
+
 def test_a_revert_of_nothing_is_already(world: World) -> None:
     """It still goes to the host: something may be installed for the next boot."""
     assert OutcomeCode.ALREADY is world.carry_out(action=Action.REVERT).code
+
+
+def test_the_verification_is_told_and_overlaps_nothing_once_the_guard_is_through(world: World) -> None:
+    """Before the start and after the end nothing of the attempt runs on the host."""
+    world.carry_out()
+
+    assert ["check apart from A1", "verifying", "check apart from A1"] == world.told
+
+
+def test_a_verification_beside_a_running_guard_overlaps_it(world: World) -> None:
+    """The limit passed while the worker still lived: what the check sees is seen in its midst."""
+    world.local.fault("transition", "never")
+
+    world.carry_out(limits=BEFORE_THE_GUARD)
+    world.local.kill_worker()
+
+    assert "check apart from None" == world.told[-1]
+
+
+def test_read_only_mode_carries_nothing_out(world: World) -> None:
+    """Refused before the host is contacted, whoever asks."""
+    world.is_read_only = True
+
+    with pytest.raises(NotAllowed):
+        world.carry_out()
+
+    assert ([], "") == (world.told, world.local.read("calls/insmod"))
+
+
+def _come_back(world: World) -> None:
+    """A reboot, after which the persisted patch is live again."""
+    world.local.reboot()
+    world.local.load("lab_0001", BUILD.module_build_id)
 
 
 def _start_and_kill(world: World, when: Callable[[], bool] = lambda: True) -> None:

@@ -203,6 +203,45 @@ def test_a_verification_is_kept_and_its_failure_too() -> None:
     assert "connect_timed_out" == fleet.store.sightings.last_checks()["id-web"].error_code
 
 
+@pytest.mark.parametrize(("apart_from", "overlaps"), [("a1", False), (None, True), ("a0", True)])
+def test_a_verification_overlaps_every_attempt_but_its_own(apart_from: str | None, overlaps: bool) -> None:
+    """Its own too while the guard may still run: then it is told no attempt that it is apart from."""
+    fleet = Checked("web", "other")
+    fleet.eyes.shows["web"] = facts()
+    attempt_on(fleet, began=-5, ended=None)
+
+    fleet.check_hosts.verify(fleet.members[0], apart_from)
+
+    assert overlaps is fleet.store.sightings.last_checks()["id-web"].overlapped_mutation
+    assert overlaps is ("id-web" not in fleet.store.sightings.latest())
+
+
+def test_a_look_at_a_host_that_another_rollout_changes_moves_no_window() -> None:
+    """The soak's check: kept as the last one, and marked."""
+    fleet = Checked("web", "other")
+    fleet.eyes.shows["web"] = facts()
+    attempt_on(fleet, began=-5, ended=None)
+
+    assert None is fleet.check_hosts.look(fleet.members[0]).error
+
+    assert fleet.store.sightings.last_checks()["id-web"].overlapped_mutation
+    assert {} == fleet.store.sightings.latest()
+
+
+def test_no_single_check_asks_for_the_known_package_list_again() -> None:
+    """A verification and the soak's check know it as a scan does."""
+    fleet = Checked("web")
+    fleet.eyes.shows["web"] = facts().model_copy(
+        update={"packages": Packages(manager="dpkg", fingerprint="f1", items=())}
+    )
+
+    fleet.check_hosts.verify(fleet.members[0])
+    fleet.check_hosts.verify(fleet.members[0])
+    fleet.check_hosts.look(fleet.members[0])
+
+    assert [("web", None), ("web", "f1"), ("web", "f1")] == fleet.eyes.asked
+
+
 def test_one_check_is_one_run_of_the_script() -> None:
     """With the deadline of the settings, the host's way to root, and a nonce of its own."""
     transport = FakeTransport(_silent)

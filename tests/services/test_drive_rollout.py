@@ -1,5 +1,6 @@
 """The engine: whatever happens to it, every host ends in a true state, and nothing is done to any host twice."""
 
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +13,13 @@ from orchestrator.core.rollout import replay
 from orchestrator.core.rollout_events import Abort, Entry, Pause, Resume, Retry, Rollback, Skip
 from orchestrator.core.rollout_state import RolloutState
 from orchestrator.core.rollout_states import RolloutStatus
-from orchestrator.errors import Conflict, InventoryInvalid, LeaseHeld, NotAvailable, StaleState
+from orchestrator.dispatch.threads import ThreadDispatcher
+from orchestrator.errors import Conflict, InventoryInvalid, LeaseHeld, NotAllowed, NotAvailable, StaleState
+from orchestrator.ports.runtime import Clock
 from orchestrator.services.drive_rollout import LEASE_SECONDS
 from tests.core.rollout_world import planned
 from tests.fakes.dispatchers import HeldDispatcher
-from tests.services.engine_world import FakeRunner, Killed, Life, World
+from tests.services.engine_world import FakeRunner, Killed, Life, Machine, World
 
 FAST: dict[str, Any] = {"soak": "1s", "strategy": {"waves": ["50%", "100%"]}}
 S = RolloutStatus
@@ -370,6 +373,51 @@ def test_a_host_that_left_the_inventory_in_flight_is_unknown() -> None:
 
     assert S.FAILED is world.drive().status
     assert ({"h00": "unknown"}, [OutcomeCode.UNKNOWN]) == (world.hosts(), world.outcomes())
+
+
+def test_a_host_is_shown_verifying_while_its_check_runs() -> None:
+    """Told from the job's thread, committed by the loop, so that everybody who looks sees it; then it is patched."""
+    world, shown = World(planned(1, **FAST)), list[str]()
+    dispatcher = ThreadDispatcher(1)
+    seen = threading.Event()
+    runner = _Verifies(world.machines, world.clock, Life(), seen)
+
+    def watch(state: RolloutState) -> None:
+        shown.extend(host.state.value for host in state.hosts.values())
+        if "verifying" in world.hosts().values():
+            seen.set()
+
+    try:
+        state = replace(world.engine(dispatcher=dispatcher), runner=runner)(world.rollout, watch=watch)
+    finally:
+        dispatcher.close()
+
+    assert S.SUCCEEDED is state.status
+    assert ["pending", "applying", "verifying", "patched"] == list(dict.fromkeys(shown))
+    require_true(world)
+
+
+class _Verifies(FakeRunner):
+    """Its verification lasts until it was seen."""
+
+    def __init__(self, machines: dict[str, Machine], clock: Clock, life: Life, seen: threading.Event) -> None:
+        super().__init__(machines, clock, life)
+        self._seen = seen
+
+    def carry_out(self, *args: Any, **kwargs: Any) -> Outcome:
+        outcome = super().carry_out(*args, **kwargs)
+        self._seen.wait(10)
+        return outcome
+
+
+def test_read_only_mode_drives_nothing() -> None:
+    """Whoever wires the engine: refused before it takes the lease."""
+    world = World(planned(1, **FAST))
+
+    with pytest.raises(NotAllowed):
+        replace(world.engine(), is_read_only=True)(world.rollout)
+
+    assert (None, S.PLANNED) == (world.store.leases.current(world.rollout), world.state().status)
 
 
 def test_stop_is_heeded() -> None:
