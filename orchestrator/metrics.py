@@ -80,8 +80,10 @@ class StoreCollector(Collector):
         yield _oldest(exposures, now)
         yield _hosts(records, checks)
         yield _overdue(records, latest, now)
-        yield _live_patches(sightings)
-        yield _stalled(sightings)
+        # What a host had in memory weeks ago is not what it has now: `_overdue` counts those.
+        current = [sighting for sighting in sightings if now <= sighting.expected_by]
+        yield _live_patches(current)
+        yield _stalled(current)
         yield from _oldest_check(sightings)
         yield _rollouts(row.state_name for row in self._store.rollouts.all())
         yield _rollout_hosts(self._store)
@@ -187,7 +189,9 @@ def _overdue(records: Sequence[HostRecord], latest: Mapping[str, Sighting], now:
 def _live_patches(sightings: Sequence[Sighting]) -> Metric:
     counted = Counter((patch.tool, patch.state) for sighting in sightings for patch in sighting.facts.live_patches)
     family = GaugeMetricFamily(
-        "patchwave_live_patches", "Live patches in memory, by tool and state.", labels=["tool", "state"]
+        "patchwave_live_patches",
+        "Live patches in memory of hosts seen in time, by tool and state.",
+        labels=["tool", "state"],
     )
     for key, count in sorted(counted.items()):
         family.add_metric(list(key), count)
@@ -196,7 +200,9 @@ def _live_patches(sightings: Sequence[Sighting]) -> Metric:
 
 def _stalled(sightings: Sequence[Sighting]) -> Metric:
     patches = [patch for sighting in sightings for patch in sighting.facts.live_patches]
-    family = GaugeMetricFamily("patchwave_transitions_stalled", "Transitions that blocking tasks keep from ending.")
+    family = GaugeMetricFamily(
+        "patchwave_transitions_stalled", "Transitions that blocking tasks keep from ending, on hosts seen in time."
+    )
     family.add_metric([], sum(patch.state is PatchState.STALLED for patch in patches))
     return family
 

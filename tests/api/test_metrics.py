@@ -194,6 +194,17 @@ def test_live_patches_and_stalled_transitions() -> None:
     assert 1.0 == samples(service)["patchwave_transitions_stalled"]
 
 
+def test_a_host_not_seen_in_time_has_no_live_patches_to_count() -> None:
+    """Nor a stalled transition: it is overdue, and what it has now nobody knows."""
+    service = known_service()
+    service.known.clock.advance(30 * 24 * HOUR.total_seconds())
+
+    assert {} == named(service, "patchwave_live_patches")
+    assert (0.0, 3.0) == tuple(
+        samples(service)[name] for name in ("patchwave_transitions_stalled", "patchwave_hosts_overdue")
+    )
+
+
 def test_the_oldest_check() -> None:
     """When the host that was seen longest ago was last seen."""
     assert START.timestamp() == samples(known_service())["patchwave_oldest_check_timestamp_seconds"]
