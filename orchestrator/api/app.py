@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse, Response
 
+from orchestrator.api.loopback import LoopbackOnly
 from orchestrator.api.pages import Cursor, Limit, page
 from orchestrator.api.problems import install_problems
 from orchestrator.core.exposure_states import ExposureState
@@ -25,6 +26,7 @@ def create_api(
     """The application. ``ready`` lists what keeps the service from doing its work; empty is ready."""
     api = FastAPI(title="Patchwave", version=version("patchwave"), docs_url=None, redoc_url=None)
     install_problems(api)
+    api.add_middleware(LoopbackOnly)
     _add_health(api, metrics, ready)
     _add_hosts(api, reader)
     _add_exposures(api, reader)

@@ -30,14 +30,16 @@ class Client:
     def __init__(self, api: FastAPI) -> None:
         self._api = api
 
-    def get(self, path: str, params: dict[str, Any] | None = None) -> httpx.Response:
+    def get(
+        self, path: str, params: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
         """One request."""
-        return asyncio.run(self._get(path, params))
+        return asyncio.run(self._get(path, params, headers))
 
-    async def _get(self, path: str, params: dict[str, Any] | None) -> httpx.Response:
+    async def _get(self, path: str, params: dict[str, Any] | None, headers: dict[str, str] | None) -> httpx.Response:
         transport = httpx.ASGITransport(self._api, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            return await client.get(path, params=params)
+            return await client.get(path, params=params, headers=headers)
 
 
 class Service:

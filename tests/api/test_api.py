@@ -28,6 +28,27 @@ def problem(service: Service, status: int, path: str, **query: Any) -> Any:
     return document
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "0.0.0.0",
+     "[2001:db8::1]:80", "::1", "127.0.0.1:80@evil.example", "127.0.0.1, evil.example", ""],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["/api/v1/hosts", "/api/v1/exposures", "/metrics", "/no-such-page"])
+def test_a_request_under_another_name_is_refused(path: str, host: str) -> None:
+    """A page whose name was made to resolve to loopback reads nothing, not even that something is here."""
+    response = known_service().client.get(path, headers={"host": host})
+
+    assert (400, PROBLEM) == (response.status_code, response.headers["content-type"])
+    assert ("http_error", 400) == (response.json()["code"], response.json()["status"])
+    assert "LAB-" not in response.text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8080", "127.0.0.2", "localhost:1", "LOCALHOST", "[::1]:8080"])
+def test_every_name_of_loopback_is_answered(host: str) -> None:
+    """Whatever the service was bound to."""
+    assert 200 == Service().client.get("/api/v1/hosts", headers={"host": host}).status_code
+
+
 def test_hosts_are_listed_by_name() -> None:
     """Retired ones are left out; a customer can be asked for."""
     service = known_service()
