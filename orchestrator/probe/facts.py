@@ -145,6 +145,7 @@ class _Seen:
             ("machine_id", self.machine_id, self.boot, "machine_id"),
             ("taints", self.taints, self.boot, "taints"),
             ("uptime", self.uptime, self.boot, "uptime"),
+            ("clock", self.clock_skew, self.boot, "clock"),
             ("os", self.os, read_fields(self.answer, "os"), "line"),
         ):
             if value is None:
