@@ -17,9 +17,14 @@ from orchestrator.errors import (
     JumpFailed,
     KeyUnusable,
     NameUnresolved,
+    NeedsRoot,
     PatchRefused,
     RootUnavailable,
     SessionBroken,
+    SudoMissing,
+    SudoPasswordMissing,
+    SudoPasswordWrong,
+    SudoRefused,
 )
 
 MOST_SKEW = timedelta(seconds=30)
@@ -57,7 +62,7 @@ class Health(StrEnum):
     FAIL = "fail"
     """Does not work; the detail says what to do."""
     NOT_TRIED = "not_tried"
-    """An earlier step failed."""
+    """Another step failed before it came to this one, or nothing tells whether it did."""
 
 
 class Result(Frozen):
@@ -86,12 +91,18 @@ _FAILS_AT: dict[type[HostError], Step] = {
 
 
 def diagnose_error(error: HostError) -> tuple[Result, ...]:
-    """The results of a check that failed with that error."""
-    failing = next((step for kind, step in _FAILS_AT.items() if isinstance(error, kind)), Step.PORT)
+    """The results of a check that failed with that error.
+
+    The steps before the failing one went well, but for two: a jump host that failed looked up no name, and an error
+    that is none of the above does not say how far it came.
+    """
+    failing = next((step for kind, step in _FAILS_AT.items() if isinstance(error, kind)), None)
+    proved = failing is not None and not isinstance(error, JumpFailed)
+    failing = failing or Step.PORT
     order = list(Step)
     at = order.index(failing)
     return (
-        *(Result(step=step, health=Health.OK) for step in order[:at]),
+        *(Result(step=step, health=Health.OK if proved else Health.NOT_TRIED) for step in order[:at]),
         Result(step=failing, health=Health.FAIL, detail=str(error)),
         *(Result(step=step, health=Health.NOT_TRIED) for step in order[at + 1 :]),
     )
@@ -104,20 +115,23 @@ def diagnose_facts(facts: Facts) -> tuple[Result, ...]:
 
 
 def _shell(facts: Facts) -> Result:
-    broken = sorted(name for name, why in facts.unknown.items() if why not in {"needs_root", *_ROOT_CODES})
+    broken = sorted(name for name, why in facts.unknown.items() if name != "root" and why not in _ROOT_CODES)
     if broken:
         return Result(step=Step.SHELL, health=Health.WARN, detail=f"could not be read: {', '.join(broken)}")
     return Result(step=Step.SHELL, health=Health.OK)
 
 
-_ROOT_CODES = frozenset({"sudo_password_missing", "sudo_password_wrong", "sudo_refused", "sudo_missing"})
+_ROOT_CODES = frozenset(
+    kind.code for kind in (NeedsRoot, RootUnavailable, SudoPasswordMissing, SudoPasswordWrong, SudoRefused, SudoMissing)
+)
+"""Why something is unknown that only root can read: the next step tells of it."""
 
 
 def _sudo(facts: Facts) -> Result:
-    reasons = sorted(set(facts.unknown.values()) & {"needs_root", *_ROOT_CODES})
-    if not reasons:
+    reason = facts.unknown.get("root")
+    if reason is None:
         return Result(step=Step.SUDO, health=Health.OK, detail="is root" if facts.is_root else "")
-    detail = f"{', '.join(reasons)}: checks work without root, patching does not; see the sudoers lines in the README"
+    detail = f"{reason}: checks work without root, patching does not; see the sudoers lines in the README"
     return Result(step=Step.SUDO, health=Health.WARN, detail=detail)
 
 

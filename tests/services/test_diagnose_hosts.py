@@ -3,9 +3,9 @@
 import pytest
 
 from orchestrator import errors
-from orchestrator.core.diagnosis import Health, Step, diagnose_error
+from orchestrator.core.diagnosis import Health, Result, Step, diagnose_error, diagnose_facts
 from orchestrator.core.facts import Tool, ToolState
-from orchestrator.errors import AuthenticationFailed, HostError
+from orchestrator.errors import AuthenticationFailed, HostError, JumpFailed
 from orchestrator.services.diagnose_hosts import DiagnoseHosts
 from tests.core.exposure_builders import facts
 from tests.fakes.dispatchers import InlineDispatcher
@@ -68,14 +68,54 @@ def failing(kind: type[HostError]) -> Step:
 
 @pytest.mark.parametrize("kind", host_errors(), ids=lambda one: one.code)
 def test_steps_before_are_well_and_steps_after_are_not_tried(kind: type[HostError]) -> None:
-    """Every step is told of, in its order; the failing one says why."""
+    """Every step is told of, in its order; the failing one says why. What nothing proves is not called well."""
     results = diagnose_error(kind("why"))
     at = list(Step).index(failing(kind))
 
     assert list(Step) == [result.step for result in results]
-    assert {Health.OK} >= {result.health for result in results[:at]}
+    before = Health.NOT_TRIED if kind.code in {"jump_failed", "unreachable", "host_error"} else Health.OK
+    assert {before} >= {result.health for result in results[:at]}
     assert (Health.FAIL, "why") == (results[at].health, results[at].detail)
     assert {Health.NOT_TRIED} >= {result.health for result in results[at + 1 :]}
+
+
+def test_a_jump_host_that_failed_proves_no_name() -> None:
+    """The name of a host behind it was never looked up."""
+    assert (Step.NAME, Health.NOT_TRIED) == (
+        (first := diagnose_error(JumpFailed("gate: down"))[0]).step,
+        first.health,
+    )
+
+
+def diagnosed(unknown: dict[str, str]) -> dict[Step, Result]:
+    """The steps of a check that came back with these fields unknown."""
+    return {result.step: result for result in diagnose_facts(facts(unknown=unknown))}
+
+
+@pytest.mark.parametrize(
+    "why",
+    ["needs_root", "root_unavailable", "sudo_password_missing", "sudo_password_wrong", "sudo_refused", "sudo_missing"],
+)
+def test_root_that_was_not_had_is_told_of_at_sudo(why: str) -> None:
+    """Whatever the reason, unknown words of sudo's too; the shell did its part."""
+    found = diagnosed({"root": why, "product_uuid": why})
+
+    assert (Health.WARN, Health.OK) == (found[Step.SUDO].health, found[Step.SHELL].health)
+    assert why in found[Step.SUDO].detail
+
+
+def test_an_answer_that_was_cut_is_told_of_at_the_shell_and_at_sudo() -> None:
+    """It broke off before root was reached."""
+    cut = "answer_incomplete"
+    found = diagnosed({"root": cut, "answer": cut, "kernel": cut})
+
+    assert (Health.WARN, Health.WARN) == (found[Step.SUDO].health, found[Step.SHELL].health)
+    assert "could not be read: answer, kernel" == found[Step.SHELL].detail
+
+
+def test_what_only_one_file_lacks_says_nothing_of_sudo() -> None:
+    """Root was had."""
+    assert Health.OK == diagnosed({"lockdown": "absent"})[Step.SUDO].health
 
 
 def test_many_hosts_are_diagnosed_beside_each_other_and_nothing_is_stored() -> None:
