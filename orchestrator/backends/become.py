@@ -13,6 +13,7 @@ from orchestrator.errors import AnswerGarbled, HostError, NeedsRoot, RootUnavail
 from orchestrator.ports.ssh import Completed
 from orchestrator.probe.script import ROOT_CALL_PIECES, piece
 from orchestrator.probe.sudo import sudo_complaint
+from orchestrator.probe.text import clean
 
 _SWITCHED_OFF = 77
 """become.sh's exit code where root is needed and sudo may not be used."""
@@ -40,6 +41,8 @@ def pieces(names: tuple[str, ...]) -> str:
 def why_no_answer(host: Host, completed: Completed) -> HostError:
     """The error for an answer without a section of ours: becoming root failed, or the script did not run."""
     said = completed.stderr.decode(errors="replace").strip()
+    # sudo's last words say what went wrong; before them may stand a banner of any length.
+    words = clean(said[-300:], 300)
     if completed.exit_status == _SWITCHED_OFF:
         return NeedsRoot(
             f"{host.name}: root is needed, and become is switched off or is not sudo to root; set ansible_become or "
@@ -49,9 +52,7 @@ def why_no_answer(host: Host, completed: Completed) -> HostError:
         return SudoMissing(f"{host.name}: root is needed, and the host has no sudo; install it or log in as root")
     error = sudo_complaint(said)
     if error is not None:
-        return error(f"{host.name}: {said[-300:]}; see the sudoers lines in the README")
+        return error(f"{host.name}: {words}; see the sudoers lines in the README")
     if "sudo:" in said:
-        return RootUnavailable(f"{host.name}: {said[-300:]}")
-    return AnswerGarbled(
-        f"{host.name}: no answer of ours (exit status {completed.exit_status}): {said[-300:] or 'silence'}"
-    )
+        return RootUnavailable(f"{host.name}: {words}")
+    return AnswerGarbled(f"{host.name}: no answer of ours (exit status {completed.exit_status}): {words or 'silence'}")

@@ -1,6 +1,9 @@
 """What the guard's answer and the verification amount to: the outcome of an attempt. Pure."""
 
 import re
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from orchestrator.backends.guard import REFUSALS, GuardAnswer, GuardExit, GuardState
 from orchestrator.core.attempts import Action, OutcomeCode
@@ -9,18 +12,34 @@ from orchestrator.core.model import Frozen
 from orchestrator.core.patches import Build
 from orchestrator.core.verdict import Verdict, describe, outcome_of_apply, outcome_of_revert
 from orchestrator.errors import HostError
+from orchestrator.probe.text import clean
 
 MOST_OUTPUT = 16_000
 """Characters of a host's answer that are stored with an outcome."""
 
+MOST_WORDS = 300
+"""Characters of a host's own words in a detail."""
+
+MOST_DETAIL = 1_000
+"""Characters of a detail: it goes into the journal, the rollout's state and onto terminals."""
+
+
+def _one_line(detail: str) -> str:
+    return clean(detail, MOST_DETAIL)
+
+
+def _printable(output: str) -> str:
+    """The last of it, line by line as a terminal may show it. A first line that was cut through stays."""
+    return "\n".join(clean(line, MOST_OUTPUT) for line in output[-MOST_OUTPUT:].split("\n"))
+
 
 class Finding(Frozen):
-    """An outcome but for its attempt and its time."""
+    """An outcome but for its attempt and its time. Whatever a host put into its texts is bounded and printable."""
 
     code: OutcomeCode
     error_code: str | None = None
-    detail: str = ""
-    output: str = ""
+    detail: Annotated[str, AfterValidator(_one_line)] = ""
+    output: Annotated[str, AfterValidator(_printable)] = ""
 
 
 def read_refusal(refused: HostError) -> Finding:
@@ -28,18 +47,20 @@ def read_refusal(refused: HostError) -> Finding:
     return Finding(code=OutcomeCode.REFUSED, error_code=refused.code, detail=str(refused))
 
 
-def read_answer(answer: GuardAnswer | None) -> Finding | None:
+def read_answer(action: Action, answer: GuardAnswer | None) -> Finding | None:
     """What the guard's answer decides by itself: nothing was changed. None: a check must decide."""
     if answer is None or answer.code is None:
         return None
+    if action is Action.REVERT and answer.state is GuardState.FINISHED and answer.code != GuardExit.FOREIGN_PATCH:
+        return None  # What was installed for the next boot is gone by then.
     if answer.code == GuardExit.WRONG_BOOT:
         return Finding(code=OutcomeCode.LOST, error_code=name_of(answer.code), detail=_last_line(answer.text))
     error = REFUSALS.get(answer.code)
     if error is None and answer.state is not GuardState.REFUSED:
         return None
-    detail = f"held by {answer.text}" if answer.code == GuardExit.LOCKED else _last_line(answer.text)
+    detail = f"held by {clean(answer.text, MOST_WORDS)}" if answer.code == GuardExit.LOCKED else _last_line(answer.text)
     code = name_of(answer.code) if error is None else error.code
-    return Finding(code=OutcomeCode.REFUSED, error_code=code, detail=detail, output=answer.text[-MOST_OUTPUT:])
+    return Finding(code=OutcomeCode.REFUSED, error_code=code, detail=detail, output=answer.text)
 
 
 def read_verified(
@@ -49,15 +70,16 @@ def read_verified(
 
     ``answer`` None: the guard could not be asked. ``verdict`` and ``after`` None: the host could not be checked.
     """
-    output = "" if answer is None else answer.text[-MOST_OUTPUT:]
+    output = "" if answer is None else answer.text
     if verdict is None or after is None:
         detail = "the host did not answer until the limit; what became of the attempt is not known"
         return Finding(code=OutcomeCode.UNKNOWN, error_code="not_verified", detail=detail, output=output)
     code = _code(action, answer, verdict)
+    said = (describe(verdict, after, build).rstrip("."), _insert_said(answer), _blockers(output))
     return Finding(
         code=code,
         error_code=_error(code, answer, verdict),
-        detail="; ".join(part for part in (describe(verdict, after, build).rstrip("."), _blockers(output)) if part),
+        detail="; ".join(part for part in said if part),
         output=output,
     )
 
@@ -72,11 +94,31 @@ def _code(action: Action, answer: GuardAnswer | None, verdict: Verdict) -> Outco
     if answer is not None and answer.state in (GuardState.RUNNING, GuardState.STARTING):
         return OutcomeCode.UNKNOWN
     if action is Action.REVERT:
-        return outcome_of_revert(verdict)
+        return _code_of_revert(answer, verdict)
     if action is Action.PERSIST:
         return _code_of_persist(answer, verdict)
     stalled = answer is not None and answer.code in (GuardExit.STALLED_REVERTED, GuardExit.STALLED_NOT_REVERTED)
     return OutcomeCode.STALLED_REVERTED if stalled and verdict is Verdict.NOT_IN_FORCE else outcome_of_apply(verdict)
+
+
+def _code_of_revert(answer: GuardAnswer | None, verdict: Verdict) -> OutcomeCode:
+    """Out of force is not enough: what would bring the patch back at the next boot only the guard can tell."""
+    seen = outcome_of_revert(verdict)
+    is_out = seen in (OutcomeCode.DONE, OutcomeCode.LOST)
+    return OutcomeCode.UNKNOWN if is_out and not _is_unpersisted(answer) else seen
+
+
+def _is_unpersisted(answer: GuardAnswer | None) -> bool:
+    """The guard's words for it, or its end: it comes to them before it touches the kernel."""
+    if answer is None:
+        return False
+    if re.search(r"^nothing of \S+ is left for the next boot$", answer.text, re.MULTILINE):
+        return True
+    return answer.state is GuardState.FINISHED and answer.code not in _MAY_COME_BACK
+
+
+_MAY_COME_BACK = (GuardExit.WRONG_BOOT, GuardExit.FOREIGN_PATCH, GuardExit.PERSIST_FAILED, GuardExit.USAGE)
+"""How a revert ends that has not removed what was installed for the next boot."""
 
 
 def _code_of_persist(answer: GuardAnswer | None, verdict: Verdict) -> OutcomeCode:
@@ -97,12 +139,17 @@ def _error(code: OutcomeCode, answer: GuardAnswer | None, verdict: Verdict) -> s
     return verdict.value if answer.code == GuardExit.DONE else f"guard_{answer.state.value}"
 
 
+def _insert_said(answer: GuardAnswer | None) -> str:
+    """insmod's own words, where they are none that have an error of their own."""
+    return _last_line(answer.text) if answer is not None and answer.code == GuardExit.INSERT_FAILED else ""
+
+
 def _blockers(output: str) -> str:
     """The tasks that the guard named as blocking, before it reverted."""
-    tasks = dict.fromkeys(re.findall(r"^blocking (\d+) (.{1,32})$", output, re.MULTILINE))
+    tasks = dict.fromkeys(re.findall(r"^blocking (\d{1,10}) (.{1,32})$", output[-MOST_OUTPUT:], re.MULTILINE))
     return "blocked by " + ", ".join(f"{command} ({pid})" for pid, command in list(tasks)[:5]) if tasks else ""
 
 
 def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else ""
+    lines = text[-MOST_OUTPUT:].strip().splitlines()
+    return clean(lines[-1], MOST_WORDS) if lines else ""
