@@ -61,7 +61,7 @@ class GuardExit(IntEnum):
     LOCKED = 27
     """Another attempt's live lock is on the host."""
     NEEDS_ROOT = 28
-    """The guard did not run as root."""
+    """The guard did not run as root, or as one that may load no modules."""
     FOREIGN_PATCH = 29
     """A patch or module that is not ours would be replaced or touched."""
     SIGNATURE_REQUIRED = 30
@@ -73,7 +73,7 @@ class GuardExit(IntEnum):
     BUSY = 33
     """insmod: Device or resource busy, for the whole limit."""
     INSERT_FAILED = 34
-    """insmod failed otherwise; the output has its words."""
+    """insmod failed otherwise; the last line of the output has its words."""
     NOT_LIVE = 35
     """The module is loaded, but its patch is not enabled; or it is not in force and so was not persisted."""
     STALLED_REVERTED = 40
@@ -209,6 +209,8 @@ def parse_answer(host: Host, completed: Completed, nonce: str) -> GuardAnswer:
         rb"^%s state ([a-z]+) (-|\d{1,3}) (\S+)\n" % re.escape(nonce.encode()), completed.stdout, re.MULTILINE
     )
     if head is None:
+        if _had_root(completed, nonce):
+            raise AnswerGarbled(f"{host.name}: the guard ran, but its answer is not there")
         raise why_no_answer(host, completed)
     rest = completed.stdout[head.end() :]
     trailers = re.finditer(rb"\n%s end 0 (\d{1,6})\n" % re.escape(nonce.encode()), rest)
@@ -217,6 +219,12 @@ def parse_answer(host: Host, completed: Completed, nonce: str) -> GuardAnswer:
     if text is None or state not in set(GuardState):
         raise AnswerGarbled(f"{host.name}: the guard's answer is cut off or not of its form")
     return _answer(host, GuardState(state), code, boot_id, text.decode(errors="replace"))
+
+
+def _had_root(completed: Completed, nonce: str) -> bool:
+    """Whether the guard ran as root, so that it may be at work: whatever else sudo said on stderr."""
+    ready = re.search(rb"^%s ready$" % re.escape(nonce.encode()), completed.stdout, re.MULTILINE)
+    return ready is not None
 
 
 def _answer(host: Host, state: GuardState, code: str, boot_id: str, text: str) -> GuardAnswer:

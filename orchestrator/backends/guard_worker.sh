@@ -31,23 +31,27 @@ inherit() {
 take_over() {
     old=$(value_of "$run/lock/id")
     is_word "$old" && inherit "$old" || return 0
-    if [ "$(value_of "$run/lock/id")" = "$old" ]; then
+    # The dead lock may have given way to a living one since the caller looked.
+    if ! owner_lives "$run/lock" && [ "$(value_of "$run/lock/id")" = "$old" ]; then
         mv "$run/lock" "$run/gone.$nonce" && rm -rf "$run/gone.$nonce"
     fi
     rm -f "$run/heir.$old" "$run/heir.$dead"
 }
 
-# Sets holder when it fails.
+# Sets holder and holder_attempt when it fails for them.
 take_lock() {
     tries=0
     until claim_lock; do
         # The claim could not even be written.
         [ -d "$run/lock" ] || [ "$tries" -lt 5 ] || return 2
         if owner_lives "$run/lock"; then
-            holder="$(value_of "$run/lock/controller") $(value_of "$run/lock/attempt")"
-            return 1
+            holder_attempt=$(value_of "$run/lock/attempt")
+            holder="$(value_of "$run/lock/controller") $holder_attempt"
+            # It may have been freed between the two looks.
+            [ -z "$holder_attempt" ] || return 1
+        else
+            take_over
         fi
-        take_over
         tries=$((tries + 1))
         [ "$tries" -lt 50 ] || return 2
         [ "$tries" -lt 3 ] || pause
@@ -95,16 +99,20 @@ build_of() {
 }
 
 is_known() {
+    [ -n "$1" ] || return 1
     case $known in *",$1,"*) return 0 ;; esac
     return 1
 }
 
-# The last look before anything is touched: this boot, this release, this very build of the kernel.
-check_host() {
+check_boot() {
     [ "$boot_now" = "$boot" ] || {
         echo "the host rebooted: boot id $boot_now, the attempt was meant for $boot"
         return "$EXIT_WRONG_BOOT"
     }
+}
+
+# The last look before the kernel is touched: this release, this very build of it.
+check_host() {
     [ -d "$root/sys/kernel/livepatch" ] || {
         echo "the kernel has no live-patch support"
         return "$EXIT_LIVEPATCH_UNSUPPORTED"
@@ -253,11 +261,37 @@ clear_name() {
 # The words of insmod: kmod prints strerror(3), busybox some of its own.
 explain_insert() {
     case $said in
-        *"Key was rejected"* | *"equired key not available"* | *"Operation not permitted"*) return "$EXIT_SIGNATURE_REQUIRED" ;;
+        *"Key was rejected"* | *"equired key not available"*) return "$EXIT_SIGNATURE_REQUIRED" ;;
+        *"Operation not permitted"*) explain_permission ;;
         *"nvalid module format"* | *"wrong symbol version"*) return "$EXIT_MODULE_FORMAT" ;;
         *"File exists"*) return "$EXIT_MODULE_EXISTS" ;;
         *"Device or resource busy"*) return "$EXIT_BUSY" ;;
         *) return "$EXIT_INSERT_FAILED" ;;
+    esac
+}
+
+# EPERM has many causes; what can be told of them is put behind the words of insmod.
+explain_permission() {
+    if [ "$(value_of "$root/proc/sys/kernel/modules_disabled")" = 1 ]; then
+        said="$said (kernel.modules_disabled is 1: no module goes in until a reboot)"
+        return "$EXIT_INSERT_FAILED"
+    fi
+    if lacks_module_capability; then
+        said="$said (root here has no CAP_SYS_MODULE)"
+        return "$EXIT_NEEDS_ROOT"
+    fi
+    case $(value_of "$root/sys/kernel/security/lockdown") in
+        *'[integrity]'* | *'[confidentiality]'*) said="$said (the kernel is locked down)" ;;
+    esac
+    return "$EXIT_INSERT_FAILED"
+}
+
+# CAP_SYS_MODULE is bit 16: the lowest of the fifth hex digit from the right (capability.h, proc(5)).
+lacks_module_capability() {
+    caps=$(sed -n 's/^CapEff:[^0-9a-f]*\([0-9a-f]*\)$/\1/p' "$root/proc/self/status" 2>/dev/null)
+    case $caps in
+        *[02468ace]????) return 0 ;;
+        *) return 1 ;;
     esac
 }
 
@@ -267,7 +301,7 @@ insert() {
         explain_insert
         explained=$?
         if [ "$explained" != "$EXIT_BUSY" ] || is_late; then
-            printf '%s\n' "$said"
+            printf '%s\n' "$said" | tail -n 5 | cut -c 1-300
             return "$explained"
         fi
         pause
@@ -301,6 +335,7 @@ give_up_stalled() {
 }
 
 apply() {
+    check_boot || return
     check_host || return
     set_deadline
     wait_for_others || return
@@ -324,15 +359,22 @@ name_persisted() {
     persisted_rule=$root/etc/modprobe.d/patchwave-$name.conf
 }
 
+# to_disk FILE...: these alone. Without a name sync would wait for every file system, also one that hangs.
+to_disk() {
+    for kept in "$@"; do
+        [ ! -e "$kept" ] || sync "$kept" </dev/null || return
+    done
+}
+
 # install FILE TO: complete and on disk before it gets its name.
 install() {
-    mkdir -p "${2%/*}" && cp "$1" "$2.patchwave-new" && chmod 0644 "$2.patchwave-new" && sync \
-        && mv -f "$2.patchwave-new" "$2"
+    mkdir -p "${2%/*}" && cp "$1" "$2.patchwave-new" && chmod 0644 "$2.patchwave-new" \
+        && to_disk "$2.patchwave-new" && mv -f "$2.patchwave-new" "$2" && to_disk "${2%/*}"
 }
 
 # depmod writes lists that every user reads.
 run_depmod() {
-    (umask 022 && call depmod "$1" </dev/null)
+    (umask 022 && call depmod "$1" </dev/null) && to_disk "$root/lib/modules/$1"/modules.* "$root/lib/modules/$1"
 }
 
 # A later kernel package may bring another build under the same release: the rule asks for this very build before it
@@ -359,21 +401,26 @@ put_persisted() {
     list_text >"$folder/list" && install "$folder/list" "$persisted_list"
 }
 
+# Says at its end that it came to it: only then is it known that nothing comes back with the next boot.
 remove_persisted() {
     name_persisted
-    rm -f "$persisted_list" "$persisted_list.patchwave-new" "$persisted_rule" "$persisted_rule.patchwave-new"
+    rm -f "$persisted_list" "$persisted_list.patchwave-new" "$persisted_rule" "$persisted_rule.patchwave-new" \
+        || return "$EXIT_PERSIST_FAILED"
+    to_disk "${persisted_list%/*}" "${persisted_rule%/*}"
     for file in "$root"/lib/modules/*/updates/patchwave/"$name".ko; do
         [ -f "$file" ] || continue
         rm -f "$file" "$file.patchwave-new"
         owner=${file%/updates/patchwave/*}
         rmdir "$owner/updates/patchwave" 2>/dev/null
         echo "removed $file"
-        run_depmod "${owner##*/}"
+        run_depmod "${owner##*/}" || echo "depmod ${owner##*/} failed"
     done
+    echo "nothing of $name is left for the next boot"
 }
 
 # Only what is in force is made to come back at the next boot.
 persist() {
+    check_boot || return
     check_host || return
     if ! is_live || ! is_enabled || is_moving || [ "$(build_of "$name")" != "$build" ]; then
         echo "$name is not in force: it will not be persisted"
@@ -387,14 +434,15 @@ persist() {
 
 # --- revert --------------------------------------------------------------------------------------------------------
 
-# What persist installed goes first: a reboot in between must not bring the patch back.
+# Out of whatever boot and kernel it finds: the module's own build id says that it is the one. What persist installed
+# goes first: a reboot in between must not bring the patch back, be it into another kernel first.
 revert() {
-    check_host || return
     if [ -d "$module_folder" ] && [ "$(build_of "$name")" != "$build" ]; then
         echo "another module is loaded under the name $name"
         return "$EXIT_FOREIGN_PATCH"
     fi
     remove_persisted
+    unpersisted=$?
     set_deadline
     wait_for_others || return
     if ! take_out; then
@@ -403,6 +451,7 @@ revert() {
         return "$EXIT_REVERT_STALLED"
     fi
     remove_module || return "$EXIT_MODULE_STAYS"
+    return "$unpersisted"
 }
 
 # --- the attempt ---------------------------------------------------------------------------------------------------
@@ -430,7 +479,6 @@ claim_attempt() {
 
 finish() {
     rm -f "$folder/module.ko" "$folder/rule" "$folder/list"
-    sync
     put "$folder/rc" "$1"
     free_lock
 }
@@ -458,7 +506,11 @@ guard_worker() {
     module_folder=$root/sys/module/$name
     take_lock 2>/dev/null
     case $? in
-        1) say_refused "$EXIT_LOCKED" "$holder" ;;
+        1)
+            # Another start of this very attempt was first: the starter looks and tells how far it is.
+            [ "$holder_attempt" != "$attempt" ] || exit 0
+            say_refused "$EXIT_LOCKED" "$holder"
+            ;;
         2) say_refused "$EXIT_DISK_FULL" "the lock below $run could not be written" ;;
     esac
     look

@@ -1,5 +1,6 @@
 """The guard's real scripts, run by real shells on a host of files."""
 
+import os
 import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from orchestrator.core.attempts import Action
 from orchestrator.core.facts import PatchState
 from orchestrator.ports.ssh import Command
 from tests.backends.local_host import (
+    BOOT_ID,
     BUILD,
     KERNEL_BUILD,
     SHELLS,
@@ -38,6 +40,21 @@ echo "Unknown symbol" >&2
 exit 1
 """
 """An insmod that notices when another one runs beside it."""
+
+
+SLOW_ONCE = """#!/bin/sh
+if mkdir "$PATCHWAVE_ROOT/waiting" 2>/dev/null; then
+    until [ -e "$PATCHWAVE_ROOT/faults/go" ]; do sleep 0.05; done
+fi
+exec /usr/bin/sha256sum
+"""
+"""A sha256sum that keeps the first upload waiting."""
+
+NOTED_SYNC = """#!/bin/sh
+mkdir -p "$PATCHWAVE_ROOT/calls"
+echo "sync $*" >>"$PATCHWAVE_ROOT/calls/sync"
+exec /usr/bin/sync "$@"
+"""
 
 
 @pytest.fixture(params=SHELLS)
@@ -155,7 +172,7 @@ def test_another_transition_without_end_is_a_refusal(dash: LocalHost) -> None:
         ("Key was rejected by service", GuardExit.SIGNATURE_REQUIRED),
         ("Required key not available", GuardExit.SIGNATURE_REQUIRED),
         ("required key not available", GuardExit.SIGNATURE_REQUIRED),
-        ("Operation not permitted", GuardExit.SIGNATURE_REQUIRED),
+        ("Operation not permitted", GuardExit.INSERT_FAILED),
         ("Invalid module format", GuardExit.MODULE_FORMAT),
         ("invalid module format", GuardExit.MODULE_FORMAT),
         ("File exists", GuardExit.MODULE_EXISTS),
@@ -171,6 +188,56 @@ def test_each_failure_of_insmod_has_its_exit_code(dash: LocalHost, words: str, c
 
     assert (code, None) == (answer.code, state_of(dash))
     assert words in answer.text
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "code", "told"),
+    [
+        ("proc/sys/kernel/modules_disabled", "1\n", GuardExit.INSERT_FAILED, "kernel.modules_disabled is 1"),
+        ("proc/sys/kernel/modules_disabled", "0\n", GuardExit.INSERT_FAILED, "Operation not permitted\n"),
+        (
+            "proc/self/status",
+            "CapPrm:\t000001ffffffffff\nCapEff:\t000001fffffeffff\n",
+            GuardExit.NEEDS_ROOT,
+            "no CAP_SYS_MODULE",
+        ),
+        (
+            "proc/self/status",
+            "CapPrm:\t0000000000000000\nCapEff:\t000001ffffffffff\n",
+            GuardExit.INSERT_FAILED,
+            "Operation not permitted\n",
+        ),
+        (
+            "sys/kernel/security/lockdown",
+            "none [integrity] confidentiality\n",
+            GuardExit.INSERT_FAILED,
+            "the kernel is locked down",
+        ),
+    ],
+    ids=["modules-disabled", "modules-enabled", "no-capability", "capability", "lockdown"],
+)
+def test_an_insmod_that_is_not_permitted_says_why(
+    dash: LocalHost, file: str, content: str, code: GuardExit, told: str
+) -> None:
+    """EPERM alone is no word about signatures; what the host tells of its cause stands behind insmod's own words."""
+    dash.write(file, content)
+    dash.fault("insmod", "Operation not permitted")
+
+    answer = finished(dash)
+
+    assert (code, None) == (answer.code, state_of(dash))
+    assert "Operation not permitted" in answer.text.rstrip("\n").splitlines()[-1]
+    assert told in answer.text + "\n"
+
+
+def test_the_words_of_insmod_are_bounded(dash: LocalHost) -> None:
+    """However much it says."""
+    dash.fault("insmod", "x" * 50_000)
+
+    answer = finished(dash)
+
+    assert GuardExit.INSERT_FAILED == answer.code
+    assert len(answer.text) < 2_000
 
 
 def test_a_busy_insmod_is_tried_again(local: LocalHost) -> None:
@@ -299,11 +366,41 @@ def test_two_starts_at_once_insert_once(dash: LocalHost) -> None:
     """The same attempt sent by two connections in the same moment."""
     commands = [KLP.start(dash.host, make_work(), f"m{number}") for number in range(6)]
 
-    _run_at_once(dash, commands)
+    answers = _run_at_once(dash, commands)
     eventually(lambda: status(dash).state is GuardState.FINISHED)
 
     assert (GuardExit.DONE, 1) == (status(dash).code, dash.enabling_lines())
+    assert {answer.state for answer in answers} <= {GuardState.STARTING, GuardState.RUNNING, GuardState.FINISHED}
     assert [] == left_over(dash)
+
+
+def test_an_attempt_is_not_locked_by_itself(dash: LocalHost) -> None:
+    """Its second start is in its upload while the first one claims and runs: it is told that it runs."""
+    dash.fault("transition", "1")
+    slow = dash.root / "stand-ins/sha256sum"
+    slow.write_text(SLOW_ONCE)
+    slow.chmod(0o755)
+
+    with ThreadPoolExecutor() as pool:
+        second = pool.submit(start, dash, None, "n2")
+        eventually((dash.root / "waiting").exists)
+        first = start(dash)
+        dash.fault("go", "")
+
+        assert [GuardState.RUNNING] * 2 == [first.state, second.result().state]
+    eventually(lambda: status(dash).state is GuardState.FINISHED)
+    assert (GuardExit.DONE, 1) == (status(dash).code, dash.enabling_lines())
+
+
+def test_a_lock_of_this_very_attempt_is_no_refusal(dash: LocalHost) -> None:
+    """Its owner lives, but has not claimed the attempt yet: the start goes no further, and nothing was refused."""
+    for name, text in (("attempt", "A1"), ("controller", "controller-1"), ("id", "n0"), ("boot", BOOT_ID)):
+        dash.write(f"run/patchwave/lock/{name}", f"{text}\n")
+    dash.write("run/patchwave/lock/pid", f"{os.getpid()}\n")
+    started = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
+    dash.write("run/patchwave/lock/start", f"{started}\n")
+
+    assert (GuardState.ABSENT, "") == (start(dash).state, dash.read("calls/insmod"))
 
 
 def test_another_boot_than_the_intents_is_refused(local: LocalHost) -> None:
@@ -340,6 +437,13 @@ def test_a_disabled_module_is_removed_before_it_is_inserted_again(local: LocalHo
 def test_a_disabled_module_of_somebody_else_is_left_alone(local: LocalHost) -> None:
     """The same name, another build."""
     local.load_module("lab_0001", "ff" * 20)
+
+    assert (GuardExit.FOREIGN_PATCH, "") == (finished(local).code, local.read("calls/rmmod"))
+
+
+def test_a_disabled_module_of_an_unreadable_build_is_left_alone(local: LocalHost) -> None:
+    """Nothing is no build id of the catalogue, be the catalogue empty."""
+    local.write("sys/module/lab_0001/initstate", "live\n")
 
     assert (GuardExit.FOREIGN_PATCH, "") == (finished(local).code, local.read("calls/rmmod"))
 
@@ -392,6 +496,50 @@ def test_revert_touches_no_other_build(local: LocalHost) -> None:
     answer = finished(local, make_work(Action.REVERT))
 
     assert (GuardExit.FOREIGN_PATCH, PatchState.APPLIED) == (answer.code, state_of(local))
+
+
+@pytest.mark.parametrize("release", [BUILD.kernel, "6.1.0-other"])
+def test_a_revert_after_a_reboot_removes_what_was_persisted(local: LocalHost, release: str) -> None:
+    """Into another kernel, too: this one may be booted again. What came back is taken out."""
+    local.load("lab_0001", BUILD.module_build_id)
+    finished(local, make_work(Action.PERSIST, "P1"), "P1")
+    local.reboot()
+    local.write("proc/sys/kernel/osrelease", f"{release}\n")
+    if release == BUILD.kernel:
+        local.load("lab_0001", BUILD.module_build_id)
+
+    answer = finished(local, make_work(Action.REVERT))
+
+    assert (GuardExit.DONE, None, []) == (answer.code, state_of(local), list((local.root / "etc").rglob("*.conf")))
+    assert "nothing of lab_0001 is left for the next boot" in answer.text
+
+
+def test_a_revert_that_cannot_remove_what_was_persisted_says_so(dash: LocalHost) -> None:
+    """The patch is taken out all the same."""
+    dash.load("lab_0001", BUILD.module_build_id)
+    (dash.root / "etc/modules-load.d/patchwave-lab_0001.conf").mkdir(parents=True)
+
+    answer = finished(dash, make_work(Action.REVERT))
+
+    assert (GuardExit.PERSIST_FAILED, None) == (answer.code, state_of(dash))
+    assert "is left for the next boot" not in answer.text
+
+
+def test_only_what_was_persisted_is_synced(dash: LocalHost) -> None:
+    """A network file system that hangs would hold the lock for ever: no sync is one of everything."""
+    noted = dash.root / "stand-ins/sync"
+    noted.write_text(NOTED_SYNC)
+    noted.chmod(0o755)
+
+    finished(dash)
+    assert "" == dash.read("calls/sync")
+    finished(dash, make_work(Action.PERSIST, "P1"), "P1")
+    finished(dash, make_work(Action.REVERT, "V1"), "V1")
+
+    calls = dash.read("calls/sync").splitlines()
+    assert all(call.startswith(f"sync {dash.root}/") for call in calls)
+    persisted = f"{dash.root}/lib/modules/{BUILD.kernel}/updates/patchwave/lab_0001.ko"
+    assert f"sync {persisted}.patchwave-new" in calls
 
 
 def test_a_revert_that_stalls_says_so(dash: LocalHost) -> None:
