@@ -8,8 +8,8 @@ from orchestrator.core.facts import Facts, Volatile
 from orchestrator.ports.ssh import Completed
 from orchestrator.probe.account import root_lacks
 from orchestrator.probe.answer import INCOMPLETE, Answer, read_answer
-from orchestrator.probe.fields import Fields, read_fields
-from orchestrator.probe.kernel import parse_arch, parse_kernel, read_owners
+from orchestrator.probe.fields import TOO_LARGE, Fields, read_fields
+from orchestrator.probe.kernel import LONGEST_RELEASE, installed_lacks, parse_arch, parse_kernel, read_owners
 from orchestrator.probe.livepatch import SeenPatches, parse_livepatch
 from orchestrator.probe.os_release import parse_os
 from orchestrator.probe.packages import SeenPackages, parse_packages
@@ -126,18 +126,18 @@ class _Seen:
 
     def _unknown_kernel(self) -> Iterator[tuple[str, str]]:
         if self.kernel is None:
-            yield "kernel", self.running.why("release")
+            too_long = len(self.running.get("release") or "") > LONGEST_RELEASE
+            yield "kernel", TOO_LARGE if too_long else self.running.why("release")
         elif self.kernel.build_id is None:
             yield "kernel.build_id", self.running.why("notes")
-        if self.kernels.lacks:
-            yield "kernel.installed", self.kernels.lacks
-        for key in ("releases", "owners"):
-            if any(line.key == key and line.lacks for line in self.kernels.lines):
-                yield "kernel.installed", self.kernels.why(key)
+        if lacks := installed_lacks(self.kernels):
+            yield "kernel.installed", lacks
         if self.arch is None:
             yield "arch", self.running.why("arch")
         if self.reboot.lacks:
             yield "reboot_required", self.reboot.lacks
+        if self.reboot.reasons_lack:
+            yield "reboot_reasons", self.reboot.reasons_lack
 
     def _unknown_machine(self) -> Iterator[tuple[str, str]]:
         for name, value, fields, key in (

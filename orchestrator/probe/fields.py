@@ -8,6 +8,9 @@ from functools import lru_cache
 from orchestrator.probe.answer import INCOMPLETE, Answer
 from orchestrator.probe.text import clean
 
+TOO_LARGE = "too_large"
+"""Why something is unknown: the host sent more of it than anybody has."""
+
 _KEY = re.compile(rb"([0-9A-Za-z_.-]{1,39})([=!])")
 """What a line of ours begins with. Other lines are none of ours."""
 
@@ -49,7 +52,7 @@ def read_fields(answer: Answer, name: str, *, limit: int = 4096) -> Fields:
     if section is None:
         return Fields(lacks=INCOMPLETE)
     if section.exit_status is None:
-        return Fields(lacks="too_large")
+        return Fields(lacks=TOO_LARGE)
     return fields_of(section.body, limit=limit)
 
 

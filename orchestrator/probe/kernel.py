@@ -6,14 +6,21 @@ from collections.abc import Iterator
 from orchestrator.core.facts import InstalledKernel, Kernel
 from orchestrator.core.kernel_source import kernel_source
 from orchestrator.core.model import Frozen
-from orchestrator.probe.fields import Fields
+from orchestrator.probe.fields import TOO_LARGE, Fields
 from orchestrator.probe.notes import gnu_build_id
 from orchestrator.probe.packages import rpm_version, source_rpm
 from orchestrator.probe.text import match
 
-_RELEASE = r"[a-zA-Z0-9._+:~,-]{1,128}"
-_DEBIAN = re.compile(r"\bDebian ([0-9][0-9A-Za-z.+:~-]*) \(")
-_UBUNTU = re.compile(r"Ubuntu ([0-9][0-9.]*-[0-9][0-9A-Za-z.+~]*)-\S+ ")
+LONGEST_RELEASE = 128
+MOST_KERNELS = 64
+"""Installed kernels of one host; who has more is not believed."""
+
+_LONGEST_WORD = 200
+"""Characters of a package's name or version."""
+
+_RELEASE = rf"[a-zA-Z0-9._+:~,-]{{1,{LONGEST_RELEASE}}}"
+_DEBIAN = re.compile(r"\bDebian ([0-9][0-9A-Za-z.+:~-]{0,127}) \(")
+_UBUNTU = re.compile(r"Ubuntu ([0-9][0-9.]{0,63}-[0-9][0-9A-Za-z.+~]{0,63})-\S+ ")
 _DEB_NAME = re.compile(r"(?:linux-image|pve-kernel|proxmox-kernel)-(?:unsigned-)?(.+?)(?:-signed)?")
 
 
@@ -54,9 +61,24 @@ def parse_arch(kernel: Fields) -> str | None:
     return match(r"[a-z0-9_]{1,32}", kernel.get("arch"))
 
 
+def installed_lacks(kernels: Fields) -> str | None:
+    """Why `read_owners` does not tell of every installed kernel and its owner; None when it does."""
+    if kernels.lacks:
+        return kernels.lacks
+    for key in ("owners", "releases"):
+        if any(line.key == key and line.lacks for line in kernels.lines):
+            return kernels.why(key)
+    releases = kernels.all("release")
+    if len(releases) > MOST_KERNELS or any(len(release) > LONGEST_RELEASE for release in releases):
+        return TOO_LARGE
+    if any(len(word) > _LONGEST_WORD for row in kernels.all("owner") for word in row.split(" ")):
+        return TOO_LARGE
+    return None
+
+
 def read_owners(kernels: Fields) -> dict[str, Owner | None]:
-    """Every installed release and its owner, None for one that no package owns."""
-    releases = [release for release in kernels.all("release") if re.fullmatch(_RELEASE, release)]
+    """Installed releases and their owners, None for one that no package owns. At most `MOST_KERNELS` of them."""
+    releases = [release for release in kernels.all("release") if re.fullmatch(_RELEASE, release)][:MOST_KERNELS]
     rows = [owner for owner in map(_owner, kernels.all("owner")) if owner is not None]
     by_name = {release: owner for owner in rows for release in _releases_of(owner)}
     by_order = dict(zip(releases, rows, strict=True)) if len(rows) == len(releases) else {}
@@ -67,6 +89,8 @@ def read_owners(kernels: Fields) -> dict[str, Owner | None]:
 
 def _owner(row: str) -> Owner | None:
     package, version, state, source, source_version, *_ = [*row.split(" "), "", "", "", "", ""]
+    if any(len(word) > _LONGEST_WORD for word in (package, version, source, source_version)):
+        return None
     if not package or not version or state != "installed":
         return None
     if not source_version and source.endswith(".rpm"):

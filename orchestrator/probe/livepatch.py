@@ -1,18 +1,26 @@
 """Live patches, as the kernel shows them in sysfs (Documentation/ABI/testing/sysfs-kernel-livepatch)."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from pydantic import Field
 
 from orchestrator.core.facts import BlockingTask, LivePatch, PatchState
 from orchestrator.core.model import Frozen
-from orchestrator.probe.fields import Fields, Line
+from orchestrator.probe.fields import TOO_LARGE, Fields, Line
 from orchestrator.probe.notes import gnu_build_id
 from orchestrator.probe.text import integer
 
 SYSFS = "klp"
 """The tool that a patch is attributed to when nothing but sysfs tells of it."""
 
+MOST_PATCHES = 64
+"""Live patches of one host; who has more is not believed."""
+
+LONGEST_NAME = 55
+"""A patch has its module's name: the kernel's MODULE_NAME_LEN is 56 with the closing NUL."""
+
+MOST_TASKS = 64
 _MOVING = (PatchState.TRANSITIONING, PatchState.STALLED, PatchState.REVERTING)
 
 
@@ -34,8 +42,11 @@ def parse_livepatch(fields: Fields, transition: Fields, *, root_lacks: str | Non
     for key in ("patches", "modules"):
         if any(line.key == key and line.lacks not in (None, "absent") for line in fields.lines):
             unknown["live_patches"] = fields.why(key)
+    blocks = list(islice(_blocks(fields), MOST_PATCHES + 1))
+    if len(blocks) > MOST_PATCHES or any(_is_too_long(block) for block in blocks):
+        unknown["live_patches"] = TOO_LARGE
     patches = []
-    for block in _blocks(fields):
+    for block in [block for block in blocks[:MOST_PATCHES] if not _is_too_long(block)]:
         patch = _patch(block)
         if patch.state is PatchState.FAILED:
             unknown[f"live_patches.{patch.name}"] = "unreadable"
@@ -61,6 +72,10 @@ def _blocks(fields: Fields) -> Iterator[Fields]:
             block.append(line)
     if block:
         yield Fields(lines=tuple(block))
+
+
+def _is_too_long(block: Fields) -> bool:
+    return len(block.lines[0].value or "") > LONGEST_NAME
 
 
 def _patch(block: Fields) -> LivePatch:
@@ -100,7 +115,7 @@ def _with_blocking(patch: LivePatch, transition: Fields) -> LivePatch:
     stalled = patch.state is PatchState.TRANSITIONING and count > 0 and _signalled(transition.all("log"))
     return patch.model_copy(
         update={
-            "blocking": tuple(_tasks(transition)),
+            "blocking": tuple(islice(_tasks(transition), MOST_TASKS)),
             "blocking_count": count,
             "state": PatchState.STALLED if stalled else patch.state,
         }

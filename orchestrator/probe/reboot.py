@@ -7,19 +7,22 @@ from univers.versions import AlpineLinuxVersion, DebianVersion, RpmVersion
 
 from orchestrator.core.facts import InstalledKernel, Kernel
 from orchestrator.core.model import Frozen
-from orchestrator.probe.fields import Fields
+from orchestrator.probe.fields import TOO_LARGE, Fields
+from orchestrator.probe.kernel import installed_lacks
 from orchestrator.probe.text import match
 
 _ORDERS: dict[str, Any] = {"dpkg": DebianVersion, "rpm": RpmVersion, "apk": AlpineLinuxVersion}
+MOST_REASONS = 64
 _FLAVOUR = re.compile(r"-([a-z][a-z0-9_-]*)\Z")
 
 
 class Reboot(Frozen):
-    """``required`` None: cannot be told, and ``lacks`` says why."""
+    """``required`` None: cannot be told, and ``lacks`` says why. ``reasons_lack``: why `reasons` are not all."""
 
     required: bool | None
     reasons: tuple[str, ...] = ()
     lacks: str | None = None
+    reasons_lack: str | None = None
 
 
 def parse_reboot(flag: Fields, kernels: Fields, kernel: Kernel | None) -> Reboot:
@@ -28,7 +31,9 @@ def parse_reboot(flag: Fields, kernels: Fields, kernel: Kernel | None) -> Reboot
     newer, lacks = _newer(kernels, kernel)
     reasons = [*_flagged(flag), *([] if newer is None else [_installed_not_booted(newer)])]
     if reasons:
-        return Reboot(required=True, reasons=tuple(reasons))
+        cut = TOO_LARGE if len(reasons) > MOST_REASONS else None
+        # The kernel comes last, and is the reason that matters most here.
+        return Reboot(required=True, reasons=tuple(reasons[-MOST_REASONS:]), reasons_lack=cut)
     if flag.get("required") != "no":
         lacks = flag.why("required")
     return Reboot(required=None if lacks else False, lacks=lacks)
@@ -46,17 +51,28 @@ def _installed_not_booted(kernel: InstalledKernel) -> str:
 
 
 def _newer(kernels: Fields, kernel: Kernel | None) -> tuple[InstalledKernel | None, str | None]:
-    """The newest installed kernel where it is newer than what runs, or why that cannot be told."""
+    """The newest installed kernel where it is newer than what runs, or why that cannot be told.
+
+    A newer one is an answer even where others could not be read; "none is newer" needs them all.
+    """
+    lacks = installed_lacks(kernels)
     if kernel is None or kernels.lacks:
-        return None, kernels.lacks or "unreadable"
-    order = _ORDERS.get(kernels.get("manager") or "")
-    if order is None or not kernel.installed:
-        return None, None
+        return None, lacks or "unreadable"
+    manager = kernels.get("manager") or ""
+    others = [other for other in kernel.installed if other.release != kernel.running]
+    if manager not in _ORDERS:
+        # Without a package manager there is no order: only a kernel that is alone is the newest.
+        return None, lacks or (("absent" if manager == "none" else kernels.why("manager")) if others else None)
+    if not kernel.installed:
+        return None, lacks
     try:
-        return _newest_above(kernel, kernels.get("manager") or "", order), None
+        newest = _newest_above(kernel, manager, _ORDERS[manager])
     except ValueError:
         # univers refuses what is no version in that order: nothing can be said about such a kernel.
-        return None, "unreadable"
+        return None, lacks or "unreadable"
+    if newest is None and any(not other.package_version and _is_peer(other, kernel, manager) for other in others):
+        lacks = lacks or "unreadable"
+    return newest, None if newest else lacks
 
 
 def _newest_above(kernel: Kernel, manager: str, order: Any) -> InstalledKernel | None:
@@ -79,4 +95,4 @@ def _is_peer(other: InstalledKernel, kernel: Kernel, manager: str) -> bool:
     if manager == "dpkg":
         mine, theirs = _FLAVOUR.search(kernel.running), _FLAVOUR.search(other.release)
         return (mine and mine[1]) == (theirs and theirs[1])
-    return kernel.package is None or other.package == kernel.package
+    return kernel.package is None or other.package in (None, kernel.package)

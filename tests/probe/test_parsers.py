@@ -14,12 +14,12 @@ from orchestrator.errors import (
 from orchestrator.probe.account import root_lacks
 from orchestrator.probe.answer import Answer, Section
 from orchestrator.probe.fields import Fields, fields_of
-from orchestrator.probe.kernel import Owner, parse_kernel, read_owners
-from orchestrator.probe.livepatch import parse_livepatch
+from orchestrator.probe.kernel import MOST_KERNELS, Owner, installed_lacks, parse_kernel, read_owners
+from orchestrator.probe.livepatch import MOST_PATCHES, parse_livepatch
 from orchestrator.probe.notes import gnu_build_id
 from orchestrator.probe.os_release import parse_os
 from orchestrator.probe.packages import SeenPackages, host_part, parse_packages
-from orchestrator.probe.reboot import Reboot, parse_reboot
+from orchestrator.probe.reboot import MOST_REASONS, Reboot, parse_reboot
 from orchestrator.probe.security import Security, parse_security
 from orchestrator.probe.text import clean, integer
 from orchestrator.probe.virtualization import parse_virtualization
@@ -303,6 +303,89 @@ def _kernel(running: str, version: str | None, *installed: tuple[str, str | None
 def test_reboot(flag: str, manager: str, kernel: Kernel | None, expected: Reboot) -> None:
     """The flag, or a newer kernel of the same kind on disk in the packager's own order; unknown is not "no"."""
     assert expected == parse_reboot(fields_of(flag.encode()), fields_of(f"manager={manager}\n".encode()), kernel)
+
+
+RUNNING = ("6.1.0-25-amd64", "linux-image-6.1.0-25-amd64", "6.1.106-3")
+UNOWNED = ("6.1.0-26-amd64", None, None)
+NEWER = ("6.1.0-27-amd64", "linux-image-6.1.0-27-amd64", "6.1.115-1")
+
+
+@pytest.mark.parametrize(
+    ("kernels", "installed", "expected"),
+    [
+        ("manager=dpkg\n", [RUNNING], (False, None)),
+        ("manager=dpkg\nowners!unreadable\n", [RUNNING], (None, "unreadable")),
+        ("manager=dpkg\nreleases!odd_name\n", [RUNNING], (None, "odd_name")),
+        ("manager=dpkg\nowners!unreadable\n", [RUNNING, NEWER], (True, None)),
+        ("manager=dpkg\n", [RUNNING, UNOWNED], (None, "unreadable")),
+        ("manager=dpkg\n", [RUNNING, UNOWNED, NEWER], (True, None)),
+        ("manager=dpkg\n", [RUNNING, ("6.1.0-26-cloud-amd64", None, None)], (False, None)),
+        ("manager=none\n", [RUNNING], (False, None)),
+        ("manager=none\n", [RUNNING, UNOWNED], (None, "absent")),
+        ("manager=pacman\n", [RUNNING, UNOWNED], (None, "unreadable")),
+        ("", [RUNNING, UNOWNED], (None, "unreadable")),
+        ("manager=dpkg\n" + "release=1\n" * (MOST_KERNELS + 1), [RUNNING], (None, "too_large")),
+    ],
+    ids=[
+        "no", "owners", "odd", "owners-newer", "unowned", "unowned-newer", "other-flavour", "alone", "no-order",
+        "unheard", "no-manager", "many",
+    ],
+)  # fmt: skip
+def test_no_newer_kernel_is_only_said_where_all_could_be_compared(
+    kernels: str, installed: list[tuple[str, str | None, str | None]], expected: tuple[bool | None, str | None]
+) -> None:
+    """A kernel without a version, owners that were not read, no order of versions: unknown, with the reason."""
+    kernel = _kernel("6.1.0-25-amd64", "6.1.106-3", *installed)
+    seen = parse_reboot(fields_of(b"required=no\n"), fields_of(kernels.encode()), kernel)
+    assert expected == (seen.required, seen.lacks)
+
+
+def test_an_rpm_that_names_no_owner_leaves_the_reboot_unknown() -> None:
+    """A second kernel on disk of which nobody says what it is."""
+    kernel = _kernel("5.14.0-9.el9.x86_64", "5.14.0-9.el9", ("5.14.0-13.el9.x86_64", None, None))
+    seen = parse_reboot(fields_of(b"required=no\n"), fields_of(b"manager=rpm\n"), kernel)
+    assert (None, "unreadable") == (seen.required, seen.lacks)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(MOST_KERNELS, None), (MOST_KERNELS + 1, "too_large")])
+def test_more_kernels_than_anybody_has_are_not_believed(count: int, expected: str | None) -> None:
+    """So many are kept, and the field is unknown."""
+    fields = fields_of("".join(f"release=6.1.{n}\n" for n in range(count)).encode())
+    assert (MOST_KERNELS, expected) == (len(read_owners(fields)), installed_lacks(fields))
+
+
+@pytest.mark.parametrize(
+    "lines", ["release=" + "6" * 129, "owner=linux-image-6 " + "1" * 201 + " installed", "owner=" + "l" * 201 + " 1"]
+)
+def test_words_about_kernels_longer_than_any_are_not_believed(lines: str) -> None:
+    """They are left out, and the field is unknown."""
+    fields = fields_of(f"release=6\n{lines}\n".encode())
+    assert ({"6": None}, "too_large") == (read_owners(fields), installed_lacks(fields))
+
+
+@pytest.mark.parametrize(("count", "expected"), [(MOST_REASONS, None), (MOST_REASONS + 1, "too_large")])
+def test_more_reasons_for_a_reboot_than_anybody_has_are_cut(count: int, expected: str | None) -> None:
+    """It is required all the same."""
+    flag = "required=yes\n" + "".join(f"package=p{n}\n" for n in range(count))
+    seen = parse_reboot(fields_of(flag.encode()), NOTHING, None)
+    assert (True, MOST_REASONS, expected) == (seen.required, len(seen.reasons), seen.reasons_lack)
+
+
+@pytest.mark.parametrize(("count", "unknown"), [(MOST_PATCHES, {}), (MOST_PATCHES + 1, {"live_patches": "too_large"})])
+def test_more_live_patches_than_anybody_has_are_not_believed(count: int, unknown: dict[str, str]) -> None:
+    """So many are kept, and the field is unknown."""
+    lines = "supported=yes\n" + "".join(f"patch=p{n}\nenabled=1\ntransition=0\n" for n in range(count))
+    seen = parse_livepatch(fields_of(lines.encode()), NOTHING, root_lacks=None)
+    assert (MOST_PATCHES, unknown) == (len(seen.patches), seen.unknown)
+
+
+@pytest.mark.parametrize("key", ["patch", "loaded"])
+@pytest.mark.parametrize(("length", "unknown"), [(55, {}), (56, {"live_patches": "too_large"})])
+def test_a_name_that_no_module_has_is_not_believed(key: str, length: int, unknown: dict[str, str]) -> None:
+    """The kernel's own limit."""
+    lines = f"supported=yes\n{key}={'n' * length}\nenabled=1\ntransition=0\n"
+    seen = parse_livepatch(fields_of(lines.encode()), NOTHING, root_lacks=None)
+    assert (length == 55, unknown) == (bool(seen.patches), seen.unknown)
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,22 @@ def test_known_packages_are_not_sent_again(shell: str, tmp_path: Path) -> None:
 
 
 @every_shell
+@pytest.mark.parametrize(
+    "rpm",
+    ["echo 'error: cannot open Packages database in /var/lib/rpm' >&2; exit 1", "echo 'rpm: bad'; exit 127", "exit 0"],
+)
+def test_an_rpm_that_fails_names_no_owners(shell: str, rpm: str, tmp_path: Path) -> None:
+    """What it prints instead of them is none: the kernels are unknown, and so is the reboot."""
+    files = {**RHEL, "stand-ins/rpm": f"#!/bin/sh\n{rpm}\n"}
+    facts = check(build(tmp_path, files, shell=shell), shell=shell)
+    assert (None, "unreadable", "unreadable") == (
+        facts.reboot_required,
+        facts.unknown.get("reboot_required"),
+        facts.unknown.get("kernel.installed"),
+    )
+
+
+@every_shell
 def test_rhel(shell: str, tmp_path: Path) -> None:
     """An rpm host: kernels in rpm's order of versions (427.13 is newer than 427.9), sources from source rpms."""
     facts = check(build(tmp_path, RHEL, shell=shell), shell=shell)
