@@ -36,7 +36,7 @@ def assert_harmless(found: Finding) -> None:
 )
 def test_a_refusal_keeps_little_of_what_the_host_says(code: int) -> None:
     """Its last line, or who holds the lock."""
-    found = read_answer(GuardAnswer(state=GuardState.REFUSED, code=int(code), text=HOSTILE))
+    found = read_answer(Action.APPLY, GuardAnswer(state=GuardState.REFUSED, code=int(code), text=HOSTILE))
 
     assert found is not None
     assert "AAAA" in found.detail
@@ -66,7 +66,7 @@ def test_a_failed_insmod_is_quoted() -> None:
 def test_output_keeps_its_lines() -> None:
     """Only what no terminal should get goes."""
     answer = GuardAnswer(state=GuardState.REFUSED, code=GuardExit.FOREIGN_PATCH, text="one\n\x1b[1mtwo\r\nthree")
-    found = read_answer(answer)
+    found = read_answer(Action.APPLY, answer)
 
     assert found is not None
     assert ("one\ntwo\nthree", "three") == (found.output, found.detail)
