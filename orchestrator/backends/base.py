@@ -31,7 +31,8 @@ class Capabilities(Frozen):
 class Work(Frozen):
     """One attempt, ready to be sent: what the backend needs to build its commands.
 
-    ``ours`` are the build ids of modules that our catalogue knows; ``limit_seconds`` bounds one transition.
+    ``module`` is empty for a revert: it loads none. ``ours`` are the build ids of modules that our catalogue knows;
+    ``limit_seconds`` bounds one transition.
     """
 
     attempt: Attempt

@@ -85,7 +85,8 @@ class GuardExit(IntEnum):
     MODULE_STAYS = 43
     """The patch is out of force, but its module could not be removed."""
     PERSIST_FAILED = 50
-    """The module could not be installed for the next boot; what was installed of it was removed."""
+    """The module could not be installed for the next boot, and what was installed of it was removed; or a revert could
+    not remove what was installed."""
     USAGE = 64
     """The guard was called with arguments it does not know."""
 

@@ -26,10 +26,10 @@ make_upload_folder() {
     upload_folder=$run/upload.$attempt.$nonce
 }
 
-# The bytes come on stdin, once the ready marker was seen.
+# The bytes come on stdin, once the ready marker was seen. An attempt without any says ready, too: it tells the
+# controller that root was had, whatever becomes of the rest of the answer.
 receive_module() {
     module=$upload_folder/module.ko
-    printf '\n%s ready\n' "$nonce"
     said=$(head -c "$size" 2>&1 >"$module") || refuse "$EXIT_DISK_FULL" "the module could not be written: $said"
     arrived=$(wc -c <"$module")
     [ "$((arrived))" -eq "$size" ] || refuse "$EXIT_MODULE_INVALID" "$((arrived)) of $size bytes arrived"
@@ -59,6 +59,20 @@ launch() {
     exit 0
 }
 
+# No upload for nothing. The lock of another start of this very attempt is no refusal.
+stop_where_locked() {
+    [ -d "$run/lock" ] && owner_lives "$run/lock" || return 0
+    holder_attempt=$(value_of "$run/lock/attempt")
+    case $holder_attempt in
+        '') ;;
+        "$attempt")
+            answer_state
+            exit 0
+            ;;
+        *) refuse "$EXIT_LOCKED" "$(value_of "$run/lock/controller") $holder_attempt" ;;
+    esac
+}
+
 guard_start() {
     worker_text=$1
     shift
@@ -71,10 +85,9 @@ guard_start() {
         exit 0
         ;;
     esac
-    if [ -d "$run/lock" ] && owner_lives "$run/lock"; then
-        refuse "$EXIT_LOCKED" "$(value_of "$run/lock/controller") $(value_of "$run/lock/attempt")"
-    fi
+    stop_where_locked
     make_upload_folder
+    printf '\n%s ready\n' "$nonce"
     [ "$size" -eq 0 ] || receive_module
     launch "$@"
 }

@@ -40,7 +40,9 @@ class Klp:
         self, facts: Facts, patch: Patch, build: Build | None, *, ours: Ours, action: Action
     ) -> PatchRefused | None:
         """The first reason against it. A transition under way is none: it is waited for on the host."""
-        refused = _unsupported(facts) or _wrong_build(facts, patch, build)
+        refused = _unsupported(facts)
+        if refused is None and (build is None or action is not Action.REVERT):
+            refused = _wrong_build(facts, patch, build)
         if refused is not None or build is None:
             return refused
         refused = _not_root(facts) or _name_taken(facts, build, ours)
@@ -51,9 +53,8 @@ class Klp:
         )
 
     def start(self, host: Host, work: Work, nonce: str) -> Command:
-        """Under the host-side guard. Only a revert sends no module."""
-        module = b"" if work.attempt.action is Action.REVERT else work.module
-        return start_command(host, _order(work), module, nonce)
+        """Under the host-side guard."""
+        return start_command(host, _order(work), work.module, nonce)
 
     def status(self, host: Host, attempt_id: str, nonce: str) -> Command:
         """The guard's record of it."""

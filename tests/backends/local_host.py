@@ -64,7 +64,7 @@ def make_work(action: Action = Action.APPLY, attempt: str = "A1", **changes: obj
         "controller": "controller-1",
         "patch": PATCH,
         "build": BUILD,
-        "module": module_bytes("lab_0001", "01" * 20),
+        "module": b"" if action is Action.REVERT else module_bytes("lab_0001", "01" * 20),
         "ours": (),
         "limit_seconds": 2,
     }

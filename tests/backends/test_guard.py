@@ -13,6 +13,7 @@ from orchestrator.backends.klp import Klp
 from orchestrator.core.attempts import Action
 from orchestrator.core.hosts import Become, Host
 from orchestrator.errors import (
+    AnswerGarbled,
     HostError,
     ModuleInvalid,
     NeedsRoot,
@@ -91,6 +92,16 @@ def test_each_way_not_to_become_root_has_its_error(code: str, exit_status: int, 
     with pytest.raises(HostError) as caught:
         parse_answer(HOST, completed(stderr=stderr, exit_status=exit_status), "n1")
     assert code == caught.value.code
+
+
+@pytest.mark.parametrize("action", [Action.APPLY, Action.REVERT])
+def test_an_answer_lost_after_root_was_had_refuses_nothing(local: LocalHost, action: Action) -> None:
+    """Whatever sudo said of names that do not resolve: the worker may be at it, so the guard is asked."""
+    done = local.run(local.host, KLP.start(local.host, make_work(action), "n1"))
+    cut = done.stdout[: done.stdout.index(b"n1 ready\n") + len(b"n1 ready\n")]
+
+    with pytest.raises(AnswerGarbled):
+        parse_answer(HOST, completed(cut, b"sudo: unable to resolve host web1", None), "n1")
 
 
 def test_a_module_that_is_not_the_ordered_one_is_never_sent() -> None:

@@ -132,10 +132,11 @@ def test_unreadable_live_patches_are_not_replaced() -> None:
         (None, {"lockdown": "integrity", "live_patches": (live("lab_0001", BUILD.module_build_id),)}),
         ("foreign_patch", {"live_patches": (live("lab_0001", "ff" * 20),)}),
         ("needs_root", {"is_root": False, "unknown": {"root": "needs_root"}}),
+        (None, {"kernel": Kernel(running="6.1.0-other", build_id="cd" * 20)}),
     ],
 )
 def test_a_revert_needs_root_and_the_very_module(code: str | None, changes: dict[str, object]) -> None:
-    """It loads nothing, so signatures do not matter to it."""
+    """It loads nothing, so signatures do not matter to it, nor which kernel runs by now."""
     assert code == refused(changes, action=Action.REVERT)
 
 

@@ -18,7 +18,14 @@ from orchestrator.core.hosts import Host
 from orchestrator.core.identity import HostRecord
 from orchestrator.core.patches import Patch
 from orchestrator.core.playbooks import Limits
-from orchestrator.errors import ConnectionDropped, ConnectionRefused, ModuleInvalid, StaleState, NotAllowed, SudoPasswordWrong
+from orchestrator.errors import (
+    ConnectionDropped,
+    ConnectionRefused,
+    ModuleInvalid,
+    NotAllowed,
+    StaleState,
+    SudoPasswordWrong,
+)
 from orchestrator.ports.ssh import Command, Completed
 from orchestrator.services.carry_out_attempt import AttemptRunner
 from tests.backends.local_host import BUILD, NOW, PATCH, LocalHost, eventually, make_attempt, make_work, module_bytes
