@@ -253,7 +253,8 @@ class App:
     def quarantine(self, record: HostRecord, reason: str | None) -> None:
         """Keep a host out of rollouts with a reason; let it in again with None."""
         at = self.clock.now() if reason is not None else None
-        self.store.hosts.save([record.model_copy(update={"quarantined_at": at, "quarantine_reason": reason})])
+        change = {"quarantined_at": at, "quarantine_reason": reason}
+        self.store.hosts.change(lambda known: [one.model_copy(update=change) for one in known if one.id == record.id])
 
     def require_write(self) -> None:
         """Raise `NotAllowed` in read-only mode."""
