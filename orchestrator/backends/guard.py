@@ -179,7 +179,7 @@ def start_command(host: Host, order: Order, module: bytes, nonce: str) -> Comman
     upload = Reply(marker=f"\n{nonce} ready\n".encode(), data=SecretBytes(module), then_eof=True)
     return Command(
         argv=_argv(host, nonce, (*order.arguments(), f"size={len(module)}")),
-        stdin=root_script(("guard_common", "guard_start"), ("guard_common", "guard_worker")),
+        stdin=root_script(("guard_common", "guard_start"), ("guard_common", "guard_persist", "guard_worker")),
         replies=(*sudo_replies(host.become, nonce), *((upload,) if module else ())),
         deadline=START_SECONDS,
         max_output=MAX_ANSWER,

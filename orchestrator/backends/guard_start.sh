@@ -12,13 +12,17 @@ remove_abandoned_uploads() {
     for upload in "$run"/upload.*; do
         owner_lives "$upload" || rm -rf "$upload"
     done
+    # Not signed yet: the name says who makes it.
+    for upload in "$run"/making.*; do
+        started_at "${upload##*.}" >/dev/null || rm -rf "$upload"
+    done
 }
 
 # An upload has a folder of its own and holds no lock: whatever becomes of the connection, nothing waits for it. It gets
 # its name when its owner's is in it: without that it would look abandoned.
 make_upload_folder() {
     remove_abandoned_uploads
-    upload_folder=$run/making.$nonce
+    upload_folder=$run/making.$nonce.$$
     { mkdir "$upload_folder" && sign_owner "$upload_folder" && put "$upload_folder/worker.sh" "$worker_text" \
         && [ "$(wc -c <"$upload_folder/worker.sh")" -gt "${#worker_text}" ] \
         && mv "$upload_folder" "$run/upload.$attempt.$nonce"; } 2>/dev/null \

@@ -353,6 +353,18 @@ def _run_at_once(local: LocalHost, commands: Sequence[Command]) -> list[GuardAns
     return [KLP.answer(local.host, completed, f"m{number}") for number, completed in enumerate(done)]
 
 
+def test_what_a_killed_start_was_making_is_removed(dash: LocalHost) -> None:
+    """By the next start; what a living one makes is left alone, though its owner's name is not in it yet."""
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for pid in (dead.pid, os.getpid()):
+        dash.write(f"run/patchwave/making.n0.{pid}/worker.sh", "")
+
+    finished(dash)
+
+    assert [f"making.n0.{os.getpid()}"] == left_over(dash)
+
+
 def test_a_second_start_while_it_runs_does_nothing(local: LocalHost) -> None:
     """The same attempt, sent twice: the second is told that it runs."""
     local.fault("transition", "1")
@@ -683,10 +695,10 @@ def test_a_large_module_arrives_whole(local: LocalHost) -> None:
     assert GuardExit.DONE == finished(local, make_work(build=build, module=module)).code
 
 
-@pytest.mark.parametrize("part", ["guard_start", "guard_status", "guard_worker"])
-def test_the_scripts_pass_shellcheck(part: str) -> None:
+@pytest.mark.parametrize("parts", [("guard_start",), ("guard_status",), ("guard_persist", "guard_worker")])
+def test_the_scripts_pass_shellcheck(parts: tuple[str, ...]) -> None:
     """Each part as it is sent: what it shares with the others first. SC2317: not every part calls all of that."""
-    text = pieces(("guard_common", part))
+    text = pieces(("guard_common", *parts))
 
     done = subprocess.run(
         [require("shellcheck"), "-s", "sh", "-e", "SC2317", "-"],
