@@ -58,8 +58,10 @@ class Runner(Protocol):
         *,
         resume: bool,
         on_verifying: Callable[[], None],
+        may_send: Callable[[], bool],
     ) -> Outcome:
-        """The outcome, verified. ``on_verifying`` is called, in this thread, once the verification begins."""
+        """The outcome, verified. ``on_verifying`` is called, in this thread, once the verification begins; ``may_send``
+        is asked right before anything is sent: `StaleState` when it says no."""
         ...
 
 
@@ -302,10 +304,11 @@ class _Drive:
                 self.plan.playbook.limits,
                 resume=is_resumed,
                 on_verifying=lambda: self.verifying.put(HostVerifying(host_id=host_id, key=effect.key)),
+                may_send=self._may_send,
             )
-        except (NotAvailable, NotAllowed):
-            # The database or a program of ours is gone, or read-only mode is on: that says nothing of the host. The
-            # intent stays open, and whoever drives next looks.
+        except (NotAvailable, NotAllowed, StaleState):
+            # The database or a program of ours is gone, read-only mode is on, or another engine took over: that says
+            # nothing of the host. The intent stays open, and whoever drives next looks.
             raise
         except PatchwaveError as exc:
             return Outcome(
@@ -315,6 +318,13 @@ class _Drive:
                 detail=str(exc),
                 finished_at=self.engine.clock.now(),
             )
+
+    def _may_send(self) -> bool:
+        """Whether the rollout is still ours: an engine that was suspended must not send what another one gave up."""
+        current = self.engine.store.leases.current(self.row.id)
+        if current is None or current.token != self.lease.token:
+            return False
+        return self.engine.clock.now() < current.expires_at
 
     def _soak_job(self, host_id: str) -> Callable[[], _Landing]:
         planned, member = self.planned[host_id], self.members.get(host_id)

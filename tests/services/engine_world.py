@@ -14,7 +14,7 @@ from orchestrator.core.plans import Plan
 from orchestrator.core.playbooks import Limits
 from orchestrator.core.rollout_events import Event
 from orchestrator.core.rollout_state import RolloutState
-from orchestrator.errors import ConnectTimedOut
+from orchestrator.errors import ConnectTimedOut, StaleState
 from orchestrator.ports.runtime import Clock, Dispatcher
 from orchestrator.ports.store import Store
 from orchestrator.services.check_hosts import CheckHosts
@@ -121,7 +121,10 @@ class FakeRunner:
         *,
         resume: bool,
         on_verifying: Callable[[], None],
+        may_send: Callable[[], bool],
     ) -> Outcome:
+        if not may_send():
+            raise StaleState("another engine drives this rollout")
         machine = self.machines[member.name]
         code = self.life.take(lambda: self._before(attempt, machine, resume))
         if code is None:
