@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.core.exposure_states import ClosedBy, ExposureClock, ExposureState
+from orchestrator.core.host_view import moment
 from orchestrator.core.windows import Exposure, Window
 
 Json = dict[str, Any]
@@ -35,7 +36,7 @@ def exposure_row(exposure: Exposure, host_name: str, now: datetime) -> Json:
         "state": exposure.state.value,
         "reason": exposure.reason and exposure.reason.value,
         "remedy": exposure.remedy.value,
-        "since": _moment(exposure.since),
+        "since": moment(exposure.since),
         "accepted_until": None,
         **_dates(last),
         "exposed_seconds": {clock.value: seconds for clock, seconds in exposed_seconds(exposure, now).items()},
@@ -75,13 +76,9 @@ def _total(parts: list[float | None]) -> float | None:
 
 def _dates(window: Window | None) -> Json:
     return {
-        "disclosed_at": window and _moment(window.disclosed_at),
-        "fix_available_at": window and _moment(window.fix_available_at),
-        "detected_at": window and _moment(window.detected_at),
-        "closed_at": window and _moment(window.closed_at),
+        "disclosed_at": window and moment(window.disclosed_at),
+        "fix_available_at": window and moment(window.fix_available_at),
+        "detected_at": window and moment(window.detected_at),
+        "closed_at": window and moment(window.closed_at),
         "method": window and window.method and window.method.value,
     }
-
-
-def _moment(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat().replace("+00:00", "Z")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from orchestrator.core import rollout_orders as orders
 from orchestrator.core import rollout_outcomes as outcomes
 from orchestrator.core.attempts import Attempt
+from orchestrator.core.host_view import moment
 from orchestrator.core.plans import Plan
 from orchestrator.core.rollout_draft import Draft
 from orchestrator.core.rollout_events import (
@@ -187,8 +188,8 @@ def rollout_view(rollout_id: str, playbook: str, state: RolloutState) -> dict[st
         "playbook": playbook,
         "state": state.status.value,
         "reason": state.reason or None,
-        "started_at": state.started_at.isoformat(),
-        "deadline": state.deadline.isoformat(),
+        "started_at": moment(state.started_at),
+        "deadline": moment(state.deadline),
         "waves": [
             {
                 "index": wave.index,
