@@ -107,6 +107,11 @@ class App:
         return ThreadDispatcher(self.settings.forks)
 
     @cached_property
+    def engine_dispatcher(self) -> ThreadDispatcher:
+        """A pool of the engine's own: a check of thousands of dead hosts must not hold up committed intents."""
+        return ThreadDispatcher(self.settings.forks)
+
+    @cached_property
     def modules(self) -> DirectoryModuleFiles:
         """The modules of the catalogue."""
         return DirectoryModuleFiles(self.settings.patches)
@@ -192,7 +197,7 @@ class App:
         return DriveRollout(
             store=self.store,
             clock=self.clock,
-            dispatcher=self.dispatcher,
+            dispatcher=self.engine_dispatcher,
             runner=runner,
             check_hosts=self.check_hosts,
             members=lambda: {member.record.id: member for member in self.fleet().members},
@@ -301,7 +306,7 @@ class App:
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("dispatcher", "transport", "host_keys", "store"):
+        for name in ("dispatcher", "engine_dispatcher", "transport", "host_keys", "store"):
             if name in self.__dict__:
                 self.__dict__[name].close()
 

@@ -33,7 +33,7 @@ from orchestrator.core.rollout_events import (
 )
 from orchestrator.core.rollout_state import RolloutState
 from orchestrator.core.verdict import Verdict, describe, judge_soak
-from orchestrator.errors import Conflict, NotAllowed, NotAvailable, NotFound, PatchwaveError, StaleState
+from orchestrator.errors import Conflict, InvalidInput, NotAllowed, NotAvailable, NotFound, PatchwaveError, StaleState
 from orchestrator.ports.runtime import Clock, Dispatcher
 from orchestrator.ports.store import Json, Lease, RolloutRow, Store
 from orchestrator.services.check_hosts import CheckHosts
@@ -332,7 +332,11 @@ class _Drive:
         def job() -> _Landing:
             if member is None:
                 return _soaked(host_id, None, "the inventory no longer lists it")
-            record = self.engine.check_hosts.look(member)
+            try:
+                record = self.engine.check_hosts.look(member)
+            except InvalidInput as exc:
+                # The pins, say, were damaged meanwhile: that is no reason to end the engine, and no good sign either.
+                return _soaked(host_id, None, str(exc))
             if record.observation is None:
                 return _soaked(host_id, None, record.error or "")
             facts = record.observation.facts
