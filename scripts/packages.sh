@@ -6,7 +6,8 @@ set -eu
 NEEDED="sshd:openssh-server ssh:openssh-client sudo:sudo dash:dash busybox:busybox-static bash:bash
 qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils debootstrap:debootstrap mke2fs:e2fsprogs depmod:kmod
 cpio:cpio make:make gcc:gcc postgres:postgresql setsid:util-linux ip:iproute2 xz:xz-utils zstd:zstd lz4:lz4
-ssh-keygen:openssh-client strip:binutils"
+ssh-keygen:openssh-client strip:binutils shellcheck:shellcheck useradd:passwd mount:mount runuser:util-linux
+dpkg-query:dpkg ps:procps"
 
 is_there() {
     PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1 && return 0

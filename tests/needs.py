@@ -15,6 +15,8 @@ PACKAGES = {
     "qemu-system-x86_64": "qemu-system-x86",
     "debootstrap": "debootstrap",
     "postgres": "postgresql",
+    "shellcheck": "shellcheck",
+    "dpkg-query": "dpkg",
 }
 """Debian package of each program that some test needs."""
 
