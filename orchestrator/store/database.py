@@ -7,7 +7,9 @@ wait for nobody.
 """
 
 import os
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from orchestrator.errors import NotAvailable, SettingsInvalid
 
+WAL_RETRY_SECONDS = 0.01
 BUSY_SECONDS = 30.0
 """How long a SQLite writer waits for another process's transaction; ours take milliseconds."""
 
@@ -126,7 +129,8 @@ def _sqlite_engine(url: URL) -> Engine:
     def configure(connection: Any, _record: Any) -> None:
         # The driver's own transaction handling would begin deferred ones, late; "begin" below does it instead.
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        _use_wal(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
@@ -135,6 +139,21 @@ def _sqlite_engine(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _use_wal(connection: Any) -> None:
+    """Switch a new file to WAL. The switch wants the file for itself, and does not wait for it as transactions do: two
+    processes that open a new file at once would fail each other. On a file in WAL already it changes nothing."""
+    give_up_at = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up_at:
+                raise
+            time.sleep(WAL_RETRY_SECONDS)
+        else:
+            return
 
 
 def _postgresql_engine(url: URL) -> Engine:
