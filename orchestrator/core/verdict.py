@@ -61,12 +61,7 @@ _OF_REVERT = {
 
 
 def judge_apply(before: Facts, after: Facts, build: Build) -> Verdict:
-    """Whether the module came into force on the boot that `before` saw."""
-    return _rebooted(before, after) or _judge(before, after, build)
-
-
-def judge_soak(before: Facts, after: Facts, build: Build) -> Verdict:
-    """Whether the module is still in force, on the boot that `before` saw."""
+    """Whether the module is in force on the boot that `before` saw: after an apply, and again after the soak."""
     return _rebooted(before, after) or _judge(before, after, build)
 
 

@@ -32,7 +32,7 @@ from orchestrator.core.rollout_events import (
     Tick,
 )
 from orchestrator.core.rollout_state import RolloutState
-from orchestrator.core.verdict import Verdict, describe, judge_soak
+from orchestrator.core.verdict import Verdict, describe, judge_apply
 from orchestrator.errors import Conflict, InvalidInput, NotAllowed, NotAvailable, NotFound, PatchwaveError, StaleState
 from orchestrator.ports.runtime import Clock, Dispatcher
 from orchestrator.ports.store import Json, Lease, RolloutRow, Store
@@ -340,7 +340,7 @@ class _Drive:
             if record.observation is None:
                 return _soaked(host_id, None, record.error or "")
             facts = record.observation.facts
-            verdict = judge_soak(Facts(boot_id=planned.boot_id), facts, planned.build)
+            verdict = judge_apply(Facts(boot_id=planned.boot_id), facts, planned.build)
             return _soaked(host_id, verdict, describe(verdict, facts, planned.build))
 
         return job

@@ -22,7 +22,7 @@ from orchestrator.ports.ssh import Command, Completed, Reply
 from orchestrator.ssh import HomeHostKeys, SshTransport
 from tests.adapters.ssh.conftest import host_of, pinned, shell
 from tests.adapters.sshd import Sshd, kill
-from tests.needs import find
+from tests.needs import require
 
 pytestmark = pytest.mark.sshd
 
@@ -48,9 +48,7 @@ def test_arguments_arrive_as_they_are(
 ) -> None:
     """Every login shell hands over each argument unchanged."""
     if path == "busybox":
-        busybox = find("busybox")
-        if busybox is None:
-            pytest.skip("needs busybox (Debian package busybox-static)")
+        busybox = require("busybox")
         path = str(sshd.folder / "ash")
         Path(path).unlink(missing_ok=True)
         Path(path).symlink_to(busybox)
