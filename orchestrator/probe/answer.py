@@ -14,7 +14,7 @@ _NOT_RUN = re.compile(rb"currently not available|nologin|not found|permission de
 _FRAME_LINE = re.compile(
     rb"(?:\A|\n)PATCHWAVE (?P<nonce>[A-Za-z0-9]{1,64}) (?:(?P<kind>begin|root|done)"
     rb"|section (?P<opens>[a-z][a-z0-9_]{0,39})|err (?P<err>[0-9]{1,3})"
-    rb"|end (?P<closes>[a-z][a-z0-9_]{0,39}) (?P<status>[0-9]{1,3}|too_large) (?P<count>[0-9]{1,9}))(?=\n)"
+    rb"|end (?P<closes>[a-z][a-z0-9_]{0,39}) (?P<status>[0-9]{1,3}|too_large|absent) (?P<count>[0-9]{1,9}))(?=\n)"
 )
 """A line of the frame, anybody's: which are ours tells the nonce. A match ends before the newline that the next one
 begins with, so that a forged line hides no true one."""
@@ -24,14 +24,17 @@ _CONTINUATION = bytes(range(0x80, 0xC0))
 
 
 class Section(Frozen):
-    """One section that came whole. ``exit_status`` None: it was too large, and its body was left out by the host.
+    """One section that came whole. ``exit_status`` None: its body was left out by the host, because it was too large,
+    or because what it is about is not there.
 
-    ``stderr`` (bounded, printable) is there for sections of `ProbePart`s only.
+    ``absent`` (what it is about is not there) and ``stderr`` (bounded, printable) are for sections of `ProbePart`s
+    only.
     """
 
     name: str
     body: bytes
     exit_status: int | None
+    absent: bool = False
     stderr: str = ""
 
     @property
@@ -86,6 +89,9 @@ def _section(data: bytes, opens: re.Match[bytes], after: list[re.Match[bytes]]) 
     body = data[opens.end() + 1 : closes.start()]
     if not _has_length(body, int(closes["count"])):
         return None
+    if closes["status"] == b"absent":
+        # Nothing was run: a body beside it is none of ours.
+        return Section(name=opens["opens"].decode(), body=b"", exit_status=None, absent=True) if not body else None
     status = None if closes["status"] == b"too_large" else int(closes["status"])
     stderr = ""
     if errors is not None and status is not None:

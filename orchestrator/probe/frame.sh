@@ -89,6 +89,17 @@ extra_section() {
   print_section "$1" 0 500000
 }
 
+# section_if STATUS NAME: the section of a part whose condition ended so. A condition that could not tell (`[` ends with
+# more than 1) runs the part.
+section_if() {
+  if [ "$1" -eq 1 ]; then
+    body=''
+    print_section "$2" absent 0
+  else
+    extra_section "$2"
+  fi
+}
+
 print_section() {
   if [ "${#body}" -gt "$3" ]; then
     body=''

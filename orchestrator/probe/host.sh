@@ -20,6 +20,23 @@ can_call() {
   fi
 }
 
+# has_tool NAME...: one of them is an executable file there, by builtins alone. Below a root prefix only a stand-in is.
+has_tool() {
+  for tool; do
+    if [ -n "$root" ]; then
+      if is_executable "$root/stand-ins/$tool"; then return 0; fi
+    elif is_executable "/usr/sbin/$tool" || is_executable "/usr/bin/$tool" \
+      || is_executable "/sbin/$tool" || is_executable "/bin/$tool"; then
+      return 0
+    fi
+  done
+  return 1
+}
+
+is_executable() {
+  [ -f "$1" ] && [ -x "$1" ]
+}
+
 # call PROGRAM ARGUMENT...: a stand-in goes first even where the shell has the program built in (busybox).
 call() {
   program=$1

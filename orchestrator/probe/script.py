@@ -40,10 +40,17 @@ _ROOT_PIECES = ("host", "frame", "root_identity", "root_transition", "root_main"
 
 class ProbePart(Frozen):
     """A section that a backend contributes: ``script`` defines the POSIX sh function ``name``, and nothing runs at its
-    top level. The function's stdout is the section's body; its stderr and exit code come with it."""
+    top level. The function's stdout is the section's body; its stderr and exit code come with it.
+
+    ``when``: a sh condition of one line, of built-in commands alone, such as ``has_tool kcarectl uptrack-uname`` (one
+    of them is an executable on the fixed PATH) or ``[ -e "$root/etc/kernelcare" ]``. Where it does not hold (exit
+    code 1), the section is `Section.absent`, and no process was started for it. It is asked by whoever runs the part,
+    and has to be able to tell without root unless the part needs root.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
     script: str
+    when: str | None = Field(default=None, pattern=r"^(?:[^\n`$;|&]|\$[A-Za-z_{]|&&|\|\|)+$")
     needs_root: bool = False
 
 
@@ -76,8 +83,13 @@ def _refuse_clashes(extra: tuple[ProbePart, ...]) -> None:
 
 
 def _parts(function: str, parts: list[ProbePart]) -> list[str]:
-    calls = [f"  extra_section {part.name}" for part in parts]
-    return [*(part.script for part in parts), "\n".join([f"{function}() {{", "  :", *calls, "}"])]
+    return [*(part.script for part in parts), "\n".join([f"{function}() {{", "  :", *map(_call, parts), "}"])]
+
+
+def _call(part: ProbePart) -> str:
+    if part.when is None:
+        return f"  extra_section {part.name}"
+    return f"  {{ {part.when}; }} 2>/dev/null\n  section_if $? {part.name}"
 
 
 @lru_cache(maxsize=32)

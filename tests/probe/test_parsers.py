@@ -11,8 +11,9 @@ from orchestrator.errors import (
     SudoMissing,
     SudoPasswordMissing,
 )
+from orchestrator.ports.ssh import Completed
 from orchestrator.probe.account import root_lacks
-from orchestrator.probe.answer import Answer, Section
+from orchestrator.probe.answer import Answer, Section, read_answer
 from orchestrator.probe.fields import Fields, fields_of
 from orchestrator.probe.kernel import MOST_KERNELS, Owner, installed_lacks, parse_kernel, read_owners
 from orchestrator.probe.livepatch import MOST_PATCHES, parse_livepatch
@@ -44,6 +45,26 @@ NOTHING = Fields()
 def test_clean(raw: bytes, expected: str) -> None:
     """Text is one printable line of bounded length."""
     assert expected == clean(raw)
+
+
+@pytest.mark.parametrize(
+    ("body", "closes", "expected"),
+    [
+        (b"", b"absent 0", Section(name="tool", body=b"", exit_status=None, absent=True)),
+        (b"", b"absent 1", None),
+        (b"x", b"absent 1", None),
+        (b"", b"absent", None),
+        (b"", b"absent 0 0", None),
+        (b"", b"too_large 0", Section(name="tool", body=b"", exit_status=None)),
+        (b"", b"0 0", Section(name="tool", body=b"", exit_status=0)),
+    ],
+)
+def test_an_absent_section(body: bytes, closes: bytes, expected: Section | None) -> None:
+    """Absent is said by the trailer, with nothing before it; an empty section is something else."""
+    frame = b"\nPATCHWAVE 0123456789abcdef "
+    stdout = b"%ssection tool\n%s%send tool %s\n" % (frame, body, frame, closes)
+    answer = read_answer(Completed(exit_status=0, stdout=stdout, stderr=b""), nonce="0123456789abcdef")
+    assert expected == answer.sections.get("tool")
 
 
 @pytest.mark.parametrize(

@@ -348,6 +348,47 @@ def test_extra_sections(shell: str, tmp_path: Path) -> None:
 
 
 @every_shell
+def test_sections_of_tools_that_are_not_there(shell: str, tmp_path: Path) -> None:
+    """A part whose condition does not hold is absent, which is not the same as missing; one that cannot tell runs."""
+    parts = (
+        ProbePart(name="has_one", script="has_one() { echo one; }", when="has_tool nothing klpctl"),
+        ProbePart(
+            name="has_file", script="has_file() { echo file; }", when='[ -e "$root/etc/tool" ] && has_tool klpctl'
+        ),
+        ProbePart(name="has_none", script="has_none() { echo none; }", when="has_tool nothing folder dpkg ls"),
+        ProbePart(name="odd", script="odd() { echo odd; }", when='[ "$root" -eq x ]'),
+        ProbePart(name="root_one", script="root_one() { echo one; }", when="has_tool klpctl", needs_root=True),
+        ProbePart(name="root_none", script="root_none() { echo none; }", when="has_tool nothing", needs_root=True),
+    )
+    files = {**DEBIAN, "stand-ins/klpctl": "#!/bin/sh\n", "stand-ins/folder/": "", "etc/tool": ""}
+    completed = run(command(extra=parts), build(tmp_path, files, shell=shell), shell=shell)
+    answer = read_answer(completed, nonce=NONCE)
+    assert {
+        "has_one": (b"one\n", 0, False),
+        "has_file": (b"file\n", 0, False),
+        "has_none": (b"", None, True),
+        "odd": (b"odd\n", 0, False),
+        "root_one": (b"one\n", 0, False),
+        "root_none": (b"", None, True),
+    } == {
+        name: (section.body, section.exit_status, section.absent)
+        for name, section in answer.sections.items()
+        if name in {part.name for part in parts}
+    }
+    assert {} == read(completed).unknown
+    assert b"" == completed.stderr
+
+
+@pytest.mark.parametrize(("tool", "absent"), [("sh", False), ("no-such-tool", True)])
+@every_shell
+def test_tools_of_a_real_host(shell: str, tool: str, absent: bool) -> None:
+    """Without a root prefix, a tool is looked for in the folders of the fixed PATH."""
+    part = ProbePart(name="part", script="part() { :; }", when=f"has_tool {tool}")
+    done = run(command(Become(enabled=False), extra=[part]), Path(), shell=shell, env={"PATCHWAVE_ROOT": ""})
+    assert absent == read_answer(done, nonce=NONCE).sections["part"].absent
+
+
+@every_shell
 def test_every_section_is_answered(shell: str, tmp_path: Path) -> None:
     """The sections named by the code are the sections that a host sends, complete."""
     answer = read_answer(run(command(), build(tmp_path, DEBIAN, shell=shell), shell=shell), nonce=NONCE)

@@ -34,6 +34,7 @@ def test_every_shell_reads_it(shell: str) -> None:
     """Each shell finds no fault in the script, a backend's parts with every quote in them included."""
     parts = [
         ProbePart(name="plain", script="plain() { echo 'a' \"b\" \\c; }"),
+        ProbePart(name="asked", script="asked() { :; }", when='has_tool "a" || [ -e "${root}/b" ] && ! has_tool c'),
         ProbePart(name="rooted", script="rooted() { echo 'it'\\''s' \"$(echo \"$nonce\")\"; }", needs_root=True),
     ]
     done = subprocess.run(
@@ -97,6 +98,15 @@ def test_part_names_are_shell_names(name: str) -> None:
     """A part is named as a shell function can be."""
     with pytest.raises(ValidationError):
         ProbePart(name=name, script="")
+
+
+@pytest.mark.parametrize(
+    "when", ["", "has_tool $(ls)", "has_tool `ls`", "ls | grep x", "ls; true", "ls & true", "true\nls", "[ -e $'x' ]"]
+)
+def test_conditions_start_no_process(when: str) -> None:
+    """The condition of a part is one line, without substitution, pipe or second command."""
+    with pytest.raises(ValidationError):
+        ProbePart(name="part", script="", when=when)
 
 
 def test_the_reference_names_every_section() -> None:
