@@ -13,6 +13,7 @@
     ├── Conflict                      exit 1   the world moved: somebody else holds it, or it is already so
     │   ├── LeaseHeld                          another live engine drives this rollout
     │   ├── StaleState                         a fenced-off engine tried to write
+    │   ├── HostBeingChanged                   another attempt holds the host's lock in our database
     │   └── IdentityConflict                   two names, one machine; or one name, another machine
     ├── NotAvailable                  exit 3   a database, a service or a tool we need is not there
     ├── NotAllowed                    exit 4   read-only mode, a missing right
@@ -118,6 +119,12 @@ class StaleState(Conflict):
     """A fenced-off engine tried to write: its lease was taken over."""
 
     code = "stale_state"
+
+
+class HostBeingChanged(Conflict):
+    """Another attempt holds the host's lock: one mutation per host at a time, across rollouts."""
+
+    code = "host_being_changed"
 
 
 class IdentityConflict(Conflict):

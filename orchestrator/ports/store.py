@@ -167,8 +167,9 @@ class RolloutStore(Protocol):
         only state, ``state_name`` and ``updated_at`` are stored: the rest was frozen. Outcomes release before intents
         take; an intent whose outcome is in the same step takes no lock.
 
-        Raises `StaleState` when the lease's token is not the current one or the version moved, and `Conflict` naming
-        host and holder when a host's lock is held by another attempt. Nothing is written then.
+        Raises `StaleState` when the lease's token is not the current one or the version moved, `HostBeingChanged`
+        naming host and holder when a host's lock is held by an earlier attempt, and `Conflict` for what no engine may
+        ask: an intent or an outcome given twice, two intents for one host. Nothing is written then.
         """
         ...
 

@@ -33,7 +33,16 @@ from orchestrator.core.rollout_events import (
 )
 from orchestrator.core.rollout_state import RolloutState
 from orchestrator.core.verdict import Verdict, describe, judge_apply
-from orchestrator.errors import Conflict, InvalidInput, NotAllowed, NotAvailable, NotFound, PatchwaveError, StaleState
+from orchestrator.errors import (
+    Conflict,
+    HostBeingChanged,
+    InvalidInput,
+    NotAllowed,
+    NotAvailable,
+    NotFound,
+    PatchwaveError,
+    StaleState,
+)
 from orchestrator.ports.runtime import Clock, Dispatcher
 from orchestrator.ports.store import Json, Lease, RolloutRow, Store
 from orchestrator.services.check_hosts import CheckHosts
@@ -187,7 +196,7 @@ class _Drive:
 
     def _step(self, entries: Sequence[Entry]) -> None:
         """Decide on the events, commit what was decided, and only then send anybody out."""
-        for _ in range(len(self.planned) + 1):
+        for _ in range(2 * len(self.planned) + 1):  # per host: a refused commit, and the look that names its lock
             state, effects, heeded = self._decide(entries)
             if state == self.state and not self.outcomes and not _asks(effects):
                 return
@@ -259,9 +268,7 @@ class _Drive:
                 intents=intents,
                 outcomes=tuple(self.outcomes),
             )
-        except StaleState:
-            raise
-        except Conflict:
+        except HostBeingChanged:
             return False
         self.row, self.state = row.model_copy(update={"version": row.version + 1}), state
         self.outcomes.clear()

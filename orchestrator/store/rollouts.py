@@ -1,5 +1,6 @@
 """Rollouts, their journal, and the one transaction by which an engine moves on."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ from sqlalchemy import Connection, Row, delete, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from orchestrator.core.attempts import Attempt, Outcome
-from orchestrator.errors import Conflict, NotFound, StaleState
+from orchestrator.errors import Conflict, HostBeingChanged, NotFound, StaleState
 from orchestrator.ports.store import Json, Lease, RolloutRow
 from orchestrator.store.attempts import attempt_of
 from orchestrator.store.database import Database
@@ -138,6 +139,8 @@ def _keep_outcomes(connection: Connection, rollout_id: str, outcomes: Sequence[O
 
 
 def _take_locks(connection: Connection, intents: Sequence[Attempt]) -> None:
+    if twice := sorted(host for host, times in Counter(intent.host for intent in intents).items() if times > 1):
+        raise Conflict(f"one step may change a host once: {', '.join(twice)}")
     add_missing(connection, HOST_LOCKS, [{"host_id": one.host_id, "attempt_id": one.id} for one in intents])
     query = select(ATTEMPTS).join(HOST_LOCKS, HOST_LOCKS.c.attempt_id == ATTEMPTS.c.id)
     rows = matching(connection, query, HOST_LOCKS.c.host_id, [intent.host_id for intent in intents])
@@ -145,7 +148,7 @@ def _take_locks(connection: Connection, intents: Sequence[Attempt]) -> None:
     for intent in intents:
         holder = holders[intent.host_id]
         if holder.id != intent.id:
-            raise Conflict(
+            raise HostBeingChanged(
                 f"host {intent.host} is being changed by attempt {holder.id} of rollout {holder.rollout_id}"
                 f" ({holder.action}, since {holder.intent_at.isoformat()})"
             )

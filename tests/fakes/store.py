@@ -12,7 +12,7 @@ from orchestrator.core.identity import HostRecord
 from orchestrator.core.patches import Patch
 from orchestrator.core.sightings import CheckRecord, Sighting, next_sighting
 from orchestrator.core.windows import Exposure, Window
-from orchestrator.errors import Conflict, LeaseHeld, NotFound, StaleState
+from orchestrator.errors import Conflict, HostBeingChanged, LeaseHeld, NotFound, StaleState
 from orchestrator.ports.store import HostChange, Json, Lease, RolloutRow
 
 
@@ -312,11 +312,14 @@ class FakeRollouts:
     def _locks_after(self, intents: Sequence[Attempt], outcomes: Sequence[Outcome]) -> dict[str, str]:
         ended = {outcome.attempt_id for outcome in outcomes}
         locks = {host: holder for host, holder in self._attempts.locks.items() if holder not in ended}
-        for intent in intents:
-            if intent.id not in ended and locks.setdefault(intent.host_id, intent.id) != intent.id:
-                holder = locks[intent.host_id]
-                raise Conflict(f"host {intent.host} is being changed by attempt {holder}")
-        return locks
+        taken: dict[str, str] = {}
+        for intent in (intent for intent in intents if intent.id not in ended):
+            if intent.host_id in taken:
+                raise Conflict(f"one step may change a host once: {intent.host}")
+            if intent.host_id in locks:
+                raise HostBeingChanged(f"host {intent.host} is being changed by attempt {locks[intent.host_id]}")
+            taken[intent.host_id] = intent.id
+        return locks | taken
 
 
 class FakeNotes:

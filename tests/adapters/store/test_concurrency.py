@@ -14,7 +14,7 @@ from threading import Barrier
 import pytest
 
 from orchestrator.core.attempts import OutcomeCode
-from orchestrator.errors import Conflict, PatchwaveError, StaleState
+from orchestrator.errors import HostBeingChanged, PatchwaveError, StaleState
 from orchestrator.ports.store import Lease
 from orchestrator.store import SqlStore, check, open_store
 from orchestrator.store.database import Database
@@ -83,8 +83,8 @@ def at_once(acts: Sequence[Callable[[], object]]) -> list[str]:
 
 
 def test_of_processes_that_intend_to_change_one_host_one_wins(opened: SqlStore, url: str) -> None:
-    """The others are refused with a conflict, and their rollouts have not moved."""
-    assert ["conflict", "conflict", "conflict", "won"] == race(url, "intend", 4)
+    """The others are refused by the host's lock, and their rollouts have not moved."""
+    assert ["host_being_changed", "host_being_changed", "host_being_changed", "won"] == race(url, "intend", 4)
     holder = opened.attempts.locked_hosts()["id-web1"]
     moved = {row.id: row.version for row in opened.rollouts.all()}
     assert {f"R{n}": int(f"R{n}" == holder.rollout_id) for n in range(1, 5)} == moved
@@ -117,7 +117,7 @@ def test_of_threads_that_intend_to_change_one_host_one_wins(opened: SqlStore) ->
         )
         for lease in leases
     ]
-    assert ["conflict"] * 7 + ["won"] == at_once(steps)
+    assert ["host_being_changed"] * 7 + ["won"] == at_once(steps)
     assert 1 == len(opened.attempts.open())
 
 
@@ -145,7 +145,7 @@ def test_two_rollouts_that_want_each_other_s_host_do_not_wait_for_each_other(ope
             lambda: step(opened, two, intents=(attempt("B2", "web1", rollout_id="R2"),), outcomes=(outcome("B1"),)),
         ]
     )
-    assert ["conflict", "conflict"] == told
+    assert ["host_being_changed", "host_being_changed"] == told
     assert time.monotonic() - begun < 5
 
 
@@ -240,7 +240,7 @@ def test_an_engine_killed_at_any_moment_leaves_whole_steps(opened: SqlStore, url
 
 def settled_version(store: SqlStore) -> int:
     """The rollout's version once the server has noticed that its client is gone, and ended or undone its last step."""
-    with pytest.raises(Conflict):
+    with pytest.raises(HostBeingChanged):
         step(store, store.leases.acquire("R1", "engine", T0, 60), intents=(attempt("A-other", "web1"),))
     return store.rollouts.load("R1").version
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from orchestrator.core.attempts import Action, OutcomeCode
-from orchestrator.errors import Conflict, LeaseHeld, NotFound, StaleState
+from orchestrator.errors import Conflict, HostBeingChanged, LeaseHeld, NotFound, StaleState
 from orchestrator.ports.store import Store
 from tests.adapters.store.samples import HOUR, T0, attempt, host, outcome, rollout, started, step
 
@@ -61,7 +61,7 @@ def test_a_host_that_is_being_changed_is_refused_to_others(store: Store) -> None
     """Across rollouts; the error names host, attempt and rollout, and nothing of the step is written."""
     one, two = started(store, "R1"), started(store, "R2")
     step(store, one, intents=(attempt("A1", "web1"),))
-    with pytest.raises(Conflict, match=r"web1.*A1"):
+    with pytest.raises(HostBeingChanged, match=r"web1.*A1"):
         step(store, two, intents=(attempt("B2", "web2", rollout_id="R2"), attempt("B1", "web1", rollout_id="R2")))
     assert 0 == store.rollouts.load("R2").version
     assert () == store.attempts.of_rollout("R2")
@@ -71,10 +71,11 @@ def test_a_host_that_is_being_changed_is_refused_to_others(store: Store) -> None
 
 
 def test_one_step_may_not_change_a_host_twice(store: Store) -> None:
-    """Two intents for one host in one commit."""
+    """Two intents for one host in one commit are the engine's mistake: no lock that somebody else holds."""
     lease = started(store)
-    with pytest.raises(Conflict, match="web1"):
+    with pytest.raises(Conflict, match="web1") as raised:
         step(store, lease, intents=(attempt("A1"), attempt("A2")))
+    assert Conflict is raised.type
     assert {} == store.attempts.locked_hosts()
 
 
