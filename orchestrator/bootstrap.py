@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TypedDict
@@ -136,6 +137,7 @@ class App:
             clock=self.clock,
             new_nonce=new_nonce,
             timeout=self.settings.check_timeout,
+            deep_timeout=self.settings.deep_check_timeout,
         )
 
     @cached_property
@@ -226,10 +228,17 @@ class App:
         return fleet
 
     def scan(
-        self, members: Sequence[Member], on_result: Callable[[CheckRecord], None] = lambda _record: None
+        self,
+        members: Sequence[Member],
+        on_result: Callable[[CheckRecord], None] = lambda _record: None,
+        deep_after: timedelta | None = None,
     ) -> dict[str, CheckRecord]:
-        """Check these members and keep what was seen; the records by host id."""
-        return self.check_hosts(members, on_result=on_result)
+        """Check these members and keep what was seen; the records by host id.
+
+        ``deep_after``: hosts whose last deep check is so old get a deep one; None: nobody does.
+        """
+        deep_before = None if deep_after is None else self.clock.now() - deep_after
+        return self.check_hosts(members, deep_before=deep_before, on_result=on_result)
 
     def plan_rollout(self, file: Path, fleet: Fleet, *, limit: str | None, patch: str | None) -> Plan:
         """Plan a playbook file, for another patch than it names if one is given."""

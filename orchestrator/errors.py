@@ -29,7 +29,7 @@
         └── PatchRefused                       nothing was changed on the host
             ├── WrongBuild  BuildUnreadable  SignatureRequired  LivepatchUnsupported  NeedsRoot
             ├── ForeignPatch  TransitionUnderWay  HostLocked  HostDiskFull
-            └── ModuleInvalid  Downgrade
+            └── ModuleInvalid  Downgrade  ToolNotReady
 
 Every class carries ``code`` (stable, snake_case: stored, shown in JSON and metrics), ``exit_code`` (of the CLI)
 and ``status`` (of the HTTP API). Library errors are translated into these once, at the edge, ``from exc``.
@@ -317,6 +317,12 @@ class LivepatchUnsupported(PatchRefused):
     """The kernel has no live-patch support (CONFIG_LIVEPATCH), or this is a container."""
 
     code = "livepatch_unsupported"
+
+
+class ToolNotReady(PatchRefused):
+    """The host's live-patch tool cannot be used as it is; the message has its state and why."""
+
+    code = "tool_not_ready"
 
 
 class NeedsRoot(PatchRefused):

@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     """How many hosts are worked on at a time."""
     check_interval: Interval = timedelta(hours=1)
     """How often `serve` checks every host."""
+    deep_check_interval: Interval = timedelta(hours=12)
+    """How often `serve` makes that a deep check, in which hosts ask vendors for updates, licences and coverage."""
     unknown_after: Interval = timedelta(hours=3)
     """A host not seen for this long is unknown from its last sighting on."""
     connect_timeout: Interval = timedelta(seconds=10)
@@ -72,6 +74,8 @@ class Settings(BaseSettings):
     """Until the login is accepted or refused."""
     check_timeout: Interval = timedelta(seconds=60)
     """For the whole check of one host, once it is connected."""
+    deep_check_timeout: Interval = timedelta(minutes=5)
+    """The same for a deep check."""
     max_connections: Annotated[int, Field(ge=1, le=65536)] = 256
     """Kept SSH connections in all; the least recently used go first."""
     read_only: bool = False

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from orchestrator.backends.base import Capabilities, Work
+from orchestrator.backends.base import Capabilities, Seen, Work
 from orchestrator.backends.guard import GuardAnswer, Order, parse_answer, start_command, status_command
 from orchestrator.core.attempts import Action
-from orchestrator.core.facts import Facts, LivePatch, PatchState, Tool, ToolState, Virtualization
+from orchestrator.core.facts import Deep, Facts, LivePatch, PatchState, Tool, ToolState, Virtualization
 from orchestrator.core.hosts import Host
+from orchestrator.core.offers import Offer, Payload
 from orchestrator.core.patches import Build, Patch
+from orchestrator.core.tools import ToolReport
 from orchestrator.errors import (
     BuildUnreadable,
     Downgrade,
@@ -16,9 +18,11 @@ from orchestrator.errors import (
     NeedsRoot,
     PatchRefused,
     SignatureRequired,
+    ToolNotReady,
     WrongBuild,
 )
 from orchestrator.ports.ssh import Command, Completed
+from orchestrator.probe.script import ProbePart
 
 NAME = "klp"
 
@@ -30,17 +34,26 @@ class Klp:
 
     name = NAME
     capabilities = Capabilities(applies=True, reverts=True, persists=True, pins=False, needs_module=True)
+    parts: tuple[ProbePart, ...] = ()
+    deep_parts: tuple[ProbePart, ...] = ()
 
-    def tool(self, facts: Facts) -> Tool:
-        """Its state on a host."""
-        state, detail = _state(facts)
-        return Tool(name=NAME, state=state, detail=detail)
+    def read(self, seen: Seen) -> ToolReport:
+        """Its state on a host. The patches of sysfs that nobody else claims are its own already."""
+        state, detail = _state(seen.facts)
+        return ToolReport(tool=Tool(name=NAME, state=state, detail=detail))
+
+    def read_deep(self, seen: Seen) -> Deep | None:  # noqa: ARG002 - the protocol's
+        """Nothing: what the catalogue offers is not the host's to tell."""
+        return None
 
     def refusal(
-        self, facts: Facts, patch: Patch, build: Build | None, *, ours: Ours, action: Action
+        self, facts: Facts, patch: Patch | None, payload: Payload | None, *, ours: Ours, action: Action
     ) -> PatchRefused | None:
         """The first reason against it. A transition under way is none: it is waited for on the host."""
-        refused = _unsupported(facts)
+        if patch is None or isinstance(payload, Offer):
+            return WrongBuild(f"{NAME} offers nothing by itself: it loads modules of the catalogue")
+        build = payload
+        refused = _unsupported(facts) or _in_conflict(facts, action)
         if refused is None and (build is None or action is not Action.REVERT):
             refused = _wrong_build(facts, patch, build)
         if refused is not None or build is None:
@@ -66,7 +79,9 @@ class Klp:
 
 
 def _order(work: Work) -> Order:
-    attempt, build = work.attempt, work.build
+    attempt, build, patch = work.attempt, work.payload, work.patch
+    if not isinstance(build, Build) or patch is None:
+        raise WrongBuild(f"{NAME} offers nothing by itself: it loads modules of the catalogue")
     if attempt.boot_id is None:
         raise BuildUnreadable(f"{attempt.host}: its boot id is not known, so nothing may be sent to it")
     return Order(
@@ -80,7 +95,7 @@ def _order(work: Work) -> Order:
         module_build=build.module_build_id,
         sha256=build.sha256,
         limit_seconds=work.limit_seconds,
-        replaces=work.patch.replaces != "none",
+        replaces=patch.replaces != "none",
         known=work.ours,
     )
 
@@ -98,6 +113,14 @@ def _state(facts: Facts) -> tuple[ToolState, str | None]:
 def _unsupported(facts: Facts) -> PatchRefused | None:
     state, detail = _state(facts)
     return None if state is ToolState.READY else LivepatchUnsupported(detail or state.value)
+
+
+def _in_conflict(facts: Facts, action: Action) -> PatchRefused | None:
+    """Another vendor's tool patches this kernel. Taking ours out again stays possible."""
+    tool = facts.tool(NAME)
+    if tool is None or tool.state is not ToolState.CONFLICT or action is Action.REVERT:
+        return None
+    return ToolNotReady(f"{NAME} is in {tool.state}: {tool.detail}")
 
 
 def _wrong_build(facts: Facts, patch: Patch, build: Build | None) -> PatchRefused | None:

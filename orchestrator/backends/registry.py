@@ -1,12 +1,18 @@
-"""The backends by name."""
+"""The backends by name, and what they read together."""
 
 from collections.abc import Mapping
 
-from orchestrator.backends.base import Backend
+from orchestrator.backends.base import Backend, Seen
 from orchestrator.backends.klp import Klp
+from orchestrator.core.facts import Facts, Tool
+from orchestrator.core.model import Moment
+from orchestrator.core.tools import ToolReport, settle_tools
 from orchestrator.errors import NotFound
+from orchestrator.probe.answer import Answer
+from orchestrator.probe.script import ProbePart
 
 BACKENDS: Mapping[str, Backend] = {backend.name: backend for backend in (Klp(),)}
+"""In the order in which they may claim a live patch: who installs patches before who merely loads them."""
 
 
 def backend(name: str) -> Backend:
@@ -15,3 +21,26 @@ def backend(name: str) -> Backend:
         return BACKENDS[name]
     except KeyError:
         raise NotFound(f"no live-patch tool is called {name!r}; there are: {', '.join(sorted(BACKENDS))}") from None
+
+
+def probe_parts(*, deep: bool) -> tuple[ProbePart, ...]:
+    """The sections that all backends want in a check."""
+    parts = [part for one in BACKENDS.values() for part in one.parts]
+    return (*parts, *(part for one in BACKENDS.values() for part in one.deep_parts if deep))
+
+
+def with_tools(facts: Facts, answer: Answer, *, at: Moment, deep: bool) -> Facts:
+    """The facts with what every backend read from the same answer. ``deep``: the deep parts were asked for."""
+    seen = Seen(sections=answer.sections, facts=facts, root_lacks=facts.unknown.get("root"), at=at)
+    return settle_tools(facts, [_report(one, seen, deep=deep) for one in BACKENDS.values()])
+
+
+def _report(one: Backend, seen: Seen, *, deep: bool) -> ToolReport:
+    report = one.read(seen)
+    if not deep:
+        return report
+    return report.model_copy(update={"tool": _with_deep(one, seen, report.tool)})
+
+
+def _with_deep(one: Backend, seen: Seen, tool: Tool) -> Tool:
+    return tool.model_copy(update={"deep": one.read_deep(seen)})

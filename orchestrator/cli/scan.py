@@ -1,6 +1,7 @@
 """``patchwave scan`` and ``patchwave check``."""
 
 import time
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -24,6 +25,9 @@ def add_to(cli: typer.Typer) -> None:
 def scan(
     context: typer.Context,
     limit: Limit = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also let hosts ask their vendors for updates, licences and coverage.")
+    ] = False,
     as_json: AsJson = False,
     accept_inventory: Annotated[
         bool, typer.Option(help="Take an inventory that lost more than 20 % of its hosts.")
@@ -34,7 +38,7 @@ def scan(
     members = app.select(listed(app, accept=accept_inventory), limit)
     started = time.monotonic()
     with err.status(f"checking {len(members)} hosts", spinner="line"):
-        records = app.scan(members)
+        records = app.scan(members, deep_after=timedelta(0) if deep else None)
     unreachable = sum(record.observation is None for record in records.values())
     ids = {member.record.id for member in members}
     views = [view for view in app.reader.hosts() if view["id"] in ids]

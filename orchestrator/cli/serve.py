@@ -79,7 +79,7 @@ def _jobs(app: App, metrics: Metrics, engines: Engines) -> tuple[Every, ...]:
         fleet = app.fleet()
         for warning in fleet.warnings:
             log.warning("inventory", detail=warning)
-        app.scan(fleet.members, metrics.observe_check)
+        app.scan(fleet.members, metrics.observe_check, deep_after=app.settings.deep_check_interval)
 
     return (
         Every(name="check", interval=app.settings.check_interval, run=check_fleet),

@@ -40,26 +40,30 @@ class OutcomeCode(StrEnum):
 
 
 class Attempt(Frozen):
-    """An intent. ``build_sha256`` names the module that was frozen into the plan; ``boot_id`` the boot it was
-    meant for; None for a revert, which takes the patch out of whatever boot it finds."""
+    """An intent. ``patch_id`` and ``build_sha256`` name the module that was frozen into the plan; both are None where
+    the host's own tool brings what it offers, and ``level`` then says which, as a canary has shown it. ``boot_id``: the
+    boot it was meant for; None for a revert, which takes the patch out of whatever boot it finds."""
 
     id: str
     rollout_id: str
     host_id: str
     host: str
     action: Action
-    patch_id: str
+    patch_id: str | None = None
     build_sha256: str | None = None
+    level: str | None = None
     boot_id: str | None = None
     intent_at: Moment
 
 
 class Outcome(Frozen):
-    """How an attempt ended. ``detail`` is one line for a person; ``output`` the host's bounded answer."""
+    """How an attempt ended. ``detail`` is one line for a person; ``output`` the host's bounded answer. ``level``: what
+    the tool had in force when it was verified, in the tool's own terms; None for modules of the catalogue."""
 
     attempt_id: str
     code: OutcomeCode
     error_code: str | None = None
     detail: str = ""
     output: str = ""
+    level: str | None = None
     finished_at: Moment

@@ -1,7 +1,7 @@
 """What one check saw on a host. Facts that are equal have the same `content_hash`; volatile values are outside it."""
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from pydantic import Field
@@ -112,12 +112,79 @@ class LivePatch(Frozen):
     blocking_count: int | None = None
 
 
+class Update(Frozen):
+    """Something newer that a tool offers this host: a package, a patch set or one patch, in the tool's own terms.
+
+    ``needs_reboot``: it fixes what cannot be fixed in memory, so it is no live patch. ``cves``: what it fixes, where
+    the tool says so.
+    """
+
+    name: str
+    version: str | None = None
+    cves: tuple[str, ...] = ()
+    needs_reboot: bool = False
+
+
+class OutdatedProcess(Frozen):
+    """Processes of that name that still run libraries deleted or replaced since they were started."""
+
+    command: str
+    libraries: tuple[str, ...]
+    count: int
+
+
+class Deep(Frozen):
+    """What only a deep check tells of a tool: it is slow, or asks the vendor over the network.
+
+    ``updates`` None: it could not be told. ``coverage_until``: the last day on which the running kernel gets live
+    patches. ``state``: what came to light against the tool, such as an expired licence; None: nothing. ``outdated``:
+    processes that run libraries which are gone from the disk; None: not looked for.
+    """
+
+    updates: tuple[Update, ...] | None = None
+    coverage_until: date | None = None
+    state: ToolState | None = None
+    detail: str | None = None
+    outdated: tuple[OutdatedProcess, ...] | None = None
+
+
+class Pin(Frozen):
+    """A tool's agent that is held where it is. ``setting``: as the tool writes it; ``by_us``: we did it."""
+
+    setting: str
+    by_us: bool
+
+
 class Tool(Frozen):
-    """One backend's tool on this host: its state, and why (bounded text for a person)."""
+    """One backend's tool on this host: its state, and why (bounded, printable text for a person).
+
+    ``version`` is the tool's own. ``level`` names what it has in force, in its own terms (a package with its version,
+    a patch level); None for nothing, or where it cannot be told. ``effective_kernel`` is what the tool says that the
+    running kernel amounts to. ``disagrees``: where it says "patched" and the kernel itself says otherwise. ``deep``:
+    None until a deep check of this boot.
+    """
 
     name: str
     state: ToolState
     detail: str | None = None
+    version: str | None = None
+    level: str | None = None
+    effective_kernel: str | None = None
+    pin: Pin | None = None
+    disagrees: tuple[str, ...] = ()
+    deep: Deep | None = None
+
+
+class UserspacePatch(Frozen):
+    """A live patch of a library or program in running processes. ``target``: the library or program; ``processes``:
+    how many carry it, None where the tool does not say."""
+
+    tool: str
+    target: str
+    version: str | None = None
+    state: PatchState
+    processes: int | None = None
+    cves: tuple[str, ...] = ()
 
 
 class Package(Frozen):
@@ -155,6 +222,8 @@ class Volatile(Frozen):
 
     uptime: timedelta | None = None
     clock_skew: timedelta | None = None
+    deep_observed_at: Moment | None = None
+    """When the last deep check ended whose findings stand in `Tool.deep`; None: there was none in this boot."""
 
 
 class Facts(Frozen):
@@ -182,6 +251,7 @@ class Facts(Frozen):
     reboot_reasons: tuple[str, ...] = ()
     live_patches: tuple[LivePatch, ...] = ()
     tools: tuple[Tool, ...] = ()
+    userspace_patches: tuple[UserspacePatch, ...] = ()
     packages: Packages | None = None
     unknown: dict[str, str] = Field(default_factory=dict)
     volatile: Volatile = Volatile()
@@ -195,6 +265,10 @@ class Facts(Frozen):
         blocking = {"__all__": {"blocking", "blocking_count"}}
         stable = self.model_dump_json(exclude={"volatile": True, "packages": {"items"}, "live_patches": blocking})
         return hashlib.sha256(stable.encode()).hexdigest()
+
+    def tool(self, name: str) -> Tool | None:
+        """The tool of that name, or None."""
+        return next((tool for tool in self.tools if tool.name == name), None)
 
     def patch_with_build(self, build_id: str) -> LivePatch | None:
         """The live patch whose module has that build id, or None."""

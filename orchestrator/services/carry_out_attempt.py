@@ -211,7 +211,7 @@ class _Course:
             attempt=self.attempt,
             controller=self.runner.controller,
             patch=self.patch,
-            build=self.build,
+            payload=self.build,
             module=module,
             ours=tuple(sorted(self.runner.ours())),
             limit_seconds=math.ceil(self.limits.transition.total_seconds()),

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from orchestrator.backends.registry import BACKENDS
+from orchestrator.backends.registry import probe_parts, with_tools
 from orchestrator.core.attempts import Attempt, Outcome
 from orchestrator.core.facts import Facts, Observation
 from orchestrator.core.fleet import Member
 from orchestrator.core.hosts import Host
 from orchestrator.core.sightings import CheckRecord, Sighting
+from orchestrator.core.tools import carry_deep
 from orchestrator.errors import HostError
 from orchestrator.ports.runtime import Clock, Dispatcher
 from orchestrator.ports.ssh import Transport
 from orchestrator.ports.store import Store
+from orchestrator.probe.answer import read_answer
 from orchestrator.probe.command import check_command
-from orchestrator.probe.facts import parse_check
+from orchestrator.probe.facts import facts_of
 from orchestrator.services.settle_identities import SettleIdentities
 from orchestrator.services.update_exposures import UpdateExposures
 
@@ -28,40 +30,42 @@ BATCH = 100
 class Observer(Protocol):
     """Looks at one host: `HostCheck`."""
 
-    def observe(self, host: Host, known_packages: str | None = None) -> Observation:
+    def observe(self, host: Host, before: Facts | None = None, *, deep: bool = False) -> Observation:
         """Contact the host. Raises `HostError`."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostCheck:
-    """Checks one host. The same code path for scans, for verification, for the soak."""
+    """Checks one host. The same code path for scans, for verification, for the soak.
+
+    ``deep_timeout``: the deadline of a deep check, whose slow parts ask vendors over the network.
+    """
 
     transport: Transport
     clock: Clock
     new_nonce: Callable[[], str]
     timeout: timedelta
+    deep_timeout: timedelta
 
-    def observe(self, host: Host, known_packages: str | None = None) -> Observation:
-        """Contact the host. Raises `HostError`."""
-        nonce = self.new_nonce()
-        command = check_command(nonce=nonce, become=host.become, known_packages=known_packages)
+    def observe(self, host: Host, before: Facts | None = None, *, deep: bool = False) -> Observation:
+        """Contact the host. Raises `HostError`.
+
+        ``before``: what was seen last: its package list is not sent again, and what the last deep check found stands
+        until the next one or the next boot.
+        """
+        nonce, known = self.new_nonce(), _fingerprint(before)
+        parts = probe_parts(deep=deep)
+        command = check_command(nonce=nonce, become=host.become, known_packages=known, extra=parts)
+        deadline = self.deep_timeout if deep else self.timeout
         started_at = self.clock.now()
-        completed = self.transport.run(host, command.model_copy(update={"deadline": self.timeout.total_seconds()}))
+        completed = self.transport.run(host, command.model_copy(update={"deadline": deadline.total_seconds()}))
         observed_at = self.clock.now()
-        facts = parse_check(
-            completed,
-            nonce=nonce,
-            started_at=started_at,
-            finished_at=observed_at,
-            known_packages=known_packages,
-        )
-        return Observation(started_at=started_at, observed_at=observed_at, facts=with_tools(facts))
-
-
-def with_tools(facts: Facts) -> Facts:
-    """The facts with the state of every backend's tool."""
-    return facts.model_copy(update={"tools": tuple(backend.tool(facts) for backend in BACKENDS.values())})
+        answer = read_answer(completed, nonce=nonce)
+        facts = facts_of(answer, started_at=started_at, finished_at=observed_at, known_packages=known)
+        facts = with_tools(facts, answer, at=observed_at, deep=deep)
+        facts = carry_deep(before, facts, deep_at=observed_at if deep else None)
+        return Observation(started_at=started_at, observed_at=observed_at, facts=facts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +81,21 @@ class CheckHosts:
     unknown_after: timedelta
 
     def __call__(
-        self, members: Sequence[Member], *, on_result: Callable[[CheckRecord], None] = lambda _record: None
+        self,
+        members: Sequence[Member],
+        *,
+        deep_before: datetime | None = None,
+        on_result: Callable[[CheckRecord], None] = lambda _record: None,
     ) -> dict[str, CheckRecord]:
-        """Check them all; the record of each by the id it was checked under. A host's failure is a record, no end."""
+        """Check them all; the record of each by the id it was checked under. A host's failure is a record, no end.
+
+        ``deep_before``: hosts whose last deep check is older get a deep one; None: nobody does.
+        """
         by_id = {member.record.id: member for member in members}
         before = self.store.sightings.latest(list(by_id))
-        futures = [self.dispatcher.submit(_job(self, member, before.get(member.record.id))) for member in members]
+        futures = [
+            self.dispatcher.submit(_job(self, member, before.get(member.record.id), deep_before)) for member in members
+        ]
         done: dict[str, CheckRecord] = {}
         for batch in _batches(as_completed(futures)):
             for checked, kept in zip(batch, self._keep(by_id, batch), strict=True):
@@ -105,7 +118,7 @@ class CheckHosts:
         """
         started_at = self.clock.now()
         try:
-            observation = self.check.observe(member.host, self._known_packages(member))
+            observation = self.check.observe(member.host, self._last_facts(member))
         except HostError as exc:
             self.keep(member, self.record_of(member, started_at, error=exc), apart_from)
             raise
@@ -114,15 +127,15 @@ class CheckHosts:
 
     def look(self, member: Member) -> CheckRecord:
         """Check one host, and keep what was seen; the record as it was made."""
-        record = self.one(member, self._known_packages(member))
+        record = self.one(member, self._last_facts(member))
         self.keep(member, record)
         return record
 
-    def one(self, member: Member, known_packages: str | None = None) -> CheckRecord:
+    def one(self, member: Member, before: Facts | None = None, *, deep: bool = False) -> CheckRecord:
         """Check one host; nothing is stored."""
         started_at = self.clock.now()
         try:
-            observation = self.check.observe(member.host, known_packages)
+            observation = self.check.observe(member.host, before, deep=deep)
         except HostError as exc:
             return self.record_of(member, started_at, error=exc)
         return self.record_of(member, started_at, observation=observation)
@@ -148,8 +161,9 @@ class CheckHosts:
             error=str(error) if error else None,
         )
 
-    def _known_packages(self, member: Member) -> str | None:
-        return _fingerprint(self.store.sightings.latest([member.record.id]).get(member.record.id))
+    def _last_facts(self, member: Member) -> Facts | None:
+        last = self.store.sightings.latest([member.record.id]).get(member.record.id)
+        return last.facts if last is not None else None
 
     def _keep(
         self, members: Mapping[str, Member], checks: Sequence[CheckRecord], apart_from: str | None = None
@@ -163,13 +177,23 @@ class CheckHosts:
         return settled
 
 
-def _job(hosts: CheckHosts, member: Member, last: Sighting | None) -> Callable[[], CheckRecord]:
-    return lambda: hosts.one(member, _fingerprint(last))
+def _job(
+    hosts: CheckHosts, member: Member, last: Sighting | None, deep_before: datetime | None
+) -> Callable[[], CheckRecord]:
+    before = last.facts if last is not None else None
+    deep = deep_before is not None and is_deep_due(before, deep_before)
+    return lambda: hosts.one(member, before, deep=deep)
 
 
-def _fingerprint(last: Sighting | None) -> str | None:
+def is_deep_due(before: Facts | None, deep_before: datetime) -> bool:
+    """Whether the last deep check of that host is older, or none is known of its boot."""
+    last = before.volatile.deep_observed_at if before is not None else None
+    return last is None or last < deep_before
+
+
+def _fingerprint(before: Facts | None) -> str | None:
     """Of the package list that was last seen: the host sends it again only when it changed."""
-    packages = last.facts.packages if last is not None else None
+    packages = before.packages if before is not None else None
     return packages.fingerprint if packages is not None else None
 
 

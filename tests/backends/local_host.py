@@ -63,7 +63,7 @@ def make_work(action: Action = Action.APPLY, attempt: str = "A1", **changes: obj
         "attempt": make_attempt(action, attempt),
         "controller": "controller-1",
         "patch": PATCH,
-        "build": BUILD,
+        "payload": BUILD,
         "module": b"" if action is Action.REVERT else module_bytes("lab_0001", "01" * 20),
         "ours": (),
         "limit_seconds": 2,

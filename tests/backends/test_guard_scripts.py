@@ -18,6 +18,7 @@ from tests.backends.local_host import (
     BOOT_ID,
     BUILD,
     KERNEL_BUILD,
+    PATCH,
     SHELLS,
     LocalHost,
     eventually,
@@ -471,7 +472,7 @@ def test_a_foreign_patch_is_not_replaced(local: LocalHost) -> None:
     """It came up since the last check: the host itself refuses."""
     local.load("kpatch_1", "ee" * 20)
     work = make_work()
-    work = work.model_copy(update={"patch": work.patch.model_copy(update={"replaces": "all"})})
+    work = work.model_copy(update={"patch": PATCH.model_copy(update={"replaces": "all"})})
 
     assert (GuardExit.FOREIGN_PATCH, "") == (finished(local, work).code, local.read("calls/insmod"))
 
@@ -480,7 +481,7 @@ def test_a_patch_of_ours_is_replaced(local: LocalHost) -> None:
     """Its build id is among those that the catalogue knows."""
     local.load("lab_0000", "ee" * 20)
     work = make_work(ours=("dd" * 20, "ee" * 20))
-    work = work.model_copy(update={"patch": work.patch.model_copy(update={"replaces": "all"})})
+    work = work.model_copy(update={"patch": PATCH.model_copy(update={"replaces": "all"})})
 
     assert GuardExit.DONE == finished(local, work).code
 
@@ -692,7 +693,7 @@ def test_a_large_module_arrives_whole(local: LocalHost) -> None:
     build = make_build("lab_big", "0b" * 20, padding=3_000_000)
     module = module_bytes("lab_big", "0b" * 20, 3_000_000)
 
-    assert GuardExit.DONE == finished(local, make_work(build=build, module=module)).code
+    assert GuardExit.DONE == finished(local, make_work(payload=build, module=module)).code
 
 
 @pytest.mark.parametrize("parts", [("guard_start",), ("guard_status",), ("guard_persist", "guard_worker")])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.backends.base import Backend
+from orchestrator.backends.base import Backend, Seen
 from orchestrator.backends.klp import Klp
 from orchestrator.backends.registry import BACKENDS, backend
 from orchestrator.core.attempts import Action
@@ -151,7 +151,7 @@ def test_a_revert_needs_root_and_the_very_module(code: str | None, changes: dict
 )
 def test_the_tools_state_on_a_host(state: ToolState, changes: dict[str, object]) -> None:
     """The kernel itself is the tool."""
-    assert state is Klp().tool(FACTS.model_copy(update=changes)).state
+    assert state is Klp().read(Seen(sections={}, facts=FACTS.model_copy(update=changes), at=NOW)).tool.state
 
 
 def test_the_registry_knows_its_backends_by_their_own_names() -> None:

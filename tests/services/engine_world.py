@@ -154,7 +154,7 @@ class _Eyes:
     clock: Clock
     life: Life
 
-    def observe(self, host: Host, known_packages: str | None = None) -> Observation:
+    def observe(self, host: Host, before: Facts | None = None, *, deep: bool = False) -> Observation:
         facts = self.life.take(self.machines[host.name].facts)
         return Observation(started_at=self.clock.now(), observed_at=self.clock.now(), facts=facts)
 

@@ -54,15 +54,19 @@ def ids(prefix: str) -> Callable[[], str]:
 
 @dataclass
 class Eyes:
-    """`Observer`: what each host shows, by name; a host without facts does not answer. ``asked`` keeps the calls."""
+    """`Observer`: what each host shows, by name; a host without facts does not answer. ``asked`` keeps the calls,
+    with the fingerprint of the packages that were known; ``went_deep`` the deep ones."""
 
     clock: FakeClock
     shows: dict[str, Facts | HostError] = field(default_factory=dict)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    went_deep: list[str] = field(default_factory=list)
     takes: float = 1.0
 
-    def observe(self, host: Host, known_packages: str | None = None) -> Observation:
-        self.asked.append((host.name, known_packages))
+    def observe(self, host: Host, before: Facts | None = None, *, deep: bool = False) -> Observation:
+        known = before.packages.fingerprint if before is not None and before.packages is not None else None
+        self.asked.append((host.name, known))
+        self.went_deep += [host.name] if deep else []
         started_at = self.clock.now()
         self.clock.advance(self.takes)
         seen = self.shows.get(host.name, ConnectTimedOut(f"{host.name}: nothing answered"))

@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from orchestrator.backends.registry import probe_parts
 from orchestrator.core.attempts import Action, Attempt, Outcome, OutcomeCode
 from orchestrator.core.exposure_states import ExposureState
-from orchestrator.core.facts import Packages
+from orchestrator.core.facts import Facts, Packages
 from orchestrator.core.hosts import Become, Host
 from orchestrator.core.sightings import CheckRecord
 from orchestrator.errors import ConnectTimedOut, SudoRefused
@@ -246,15 +247,26 @@ def test_one_check_is_one_run_of_the_script() -> None:
     """With the deadline of the settings, the host's way to root, and a nonce of its own."""
     transport = FakeTransport(_silent)
     check = HostCheck(
-        transport=transport, clock=FakeClock(), new_nonce=lambda: machines.NONCE, timeout=timedelta(seconds=7)
+        transport=transport,
+        clock=FakeClock(),
+        new_nonce=lambda: machines.NONCE,
+        timeout=timedelta(seconds=7),
+        deep_timeout=timedelta(seconds=70),
     )
 
     become = Become(enabled=False)
-    with pytest.raises(ConnectTimedOut):
-        check.observe(Host(name="web", address="web", become=become), "f1")
+    seen = Facts(packages=Packages(manager="dpkg", fingerprint="f1", items=()))
+    for deep in (False, True):
+        with pytest.raises(ConnectTimedOut):
+            check.observe(Host(name="web", address="web", become=become), seen, deep=deep)
 
-    sent = check_command(nonce=machines.NONCE, become=become, known_packages="f1")
-    assert [("web", sent.model_copy(update={"deadline": 7.0}))] == transport.ran
+    wanted = [
+        check_command(nonce=machines.NONCE, become=become, known_packages="f1", extra=probe_parts(deep=deep))
+        for deep in (False, True)
+    ]
+    deadlines = [{"deadline": 7.0}, {"deadline": 70.0}]
+    sent = [command.model_copy(update=late) for command, late in zip(wanted, deadlines, strict=True)]
+    assert [("web", sent[0]), ("web", sent[1])] == transport.ran
 
 
 def _silent(_host: Host, _command: Command) -> Completed:

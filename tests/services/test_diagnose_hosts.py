@@ -41,6 +41,7 @@ STEPS = {
     "signature_required": Step.LIVE_PATCH,
     "livepatch_unsupported": Step.LIVE_PATCH,
     "needs_root": Step.LIVE_PATCH,
+    "tool_not_ready": Step.LIVE_PATCH,
     "foreign_patch": Step.LIVE_PATCH,
     "transition_under_way": Step.LIVE_PATCH,
     "host_locked": Step.LIVE_PATCH,
