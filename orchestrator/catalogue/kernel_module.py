@@ -10,11 +10,14 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import NoteSection, Section
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import CatalogueInvalid
+
+if TYPE_CHECKING:
+    # Imported where it is used: every command starts by way of this module, and few of them read one.
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import Section
 
 MAX_BYTES = 256 * 1024 * 1024
 """A larger file is refused. Live patches are some hundred kilobytes, with debug information tens of megabytes."""
@@ -92,6 +95,8 @@ def _refuse_compressed(data: bytes) -> None:
 
 
 def _parse(data: bytes) -> KernelModule:
+    from elftools.elf.elffile import ELFFile  # noqa: PLC0415
+
     elf = ELFFile(io.BytesIO(data))
     _check_whole(elf, len(data))
     if elf["e_type"] != "ET_REL":
@@ -113,21 +118,21 @@ def _parse(data: bytes) -> KernelModule:
     )
 
 
-def _check_whole(elf: ELFFile, size: int) -> None:
+def _check_whole(elf: "ELFFile", size: int) -> None:
     """A file that was cut off loses its section table first: it stands at the end."""
     count = elf.num_sections()
     if count == 0 or elf["e_shoff"] + count * elf["e_shentsize"] > size:
         raise CatalogueInvalid("a truncated ELF file: it ends before its section table")
 
 
-def _section(elf: ELFFile, name: str, size: int) -> Section | None:
+def _section(elf: "ELFFile", name: str, size: int) -> "Section | None":
     section = elf.get_section_by_name(name)
     if section is not None and section["sh_offset"] + section["sh_size"] > size:
         raise CatalogueInvalid(f"a truncated ELF file: it ends before its section {name}")
     return section
 
 
-def _modinfo(elf: ELFFile, size: int) -> Mapping[str, str]:
+def _modinfo(elf: "ELFFile", size: int) -> Mapping[str, str]:
     section = _section(elf, ".modinfo", size)
     if section is None:
         raise CatalogueInvalid("an object file, but not a kernel module: it has no .modinfo")
@@ -141,7 +146,9 @@ def _required(info: Mapping[str, str], key: str) -> str:
     return info[key]
 
 
-def _build_id(elf: ELFFile, size: int) -> str:
+def _build_id(elf: "ELFFile", size: int) -> str:
+    from elftools.elf.sections import NoteSection  # noqa: PLC0415
+
     section = _section(elf, ".note.gnu.build-id", size)
     if isinstance(section, NoteSection):
         for note in section.iter_notes():

@@ -1,4 +1,7 @@
-"""``patchwave lab``: a fleet to try it on: simulated hosts, and real kernels in QEMU."""
+"""``patchwave lab``: a fleet to try it on: simulated hosts, and real kernels in QEMU.
+
+Each command imports what it needs: no other command shall wait for an SSH server and its like.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,10 +11,6 @@ import typer
 from orchestrator.bootstrap import App
 from orchestrator.cli.context import AsJson, app_of
 from orchestrator.cli.output import out, print_json, print_table, safe, say
-from orchestrator.lab.kernel import fleet as kernel_fleet
-from orchestrator.lab.simulated import background, demo, handover
-from orchestrator.lab.simulated.faults import load_faults
-from orchestrator.lab.simulated.handover import SETTINGS_FILE
 from orchestrator.lab.simulated.machines import MOST_HOSTS
 from orchestrator.settings import Origin
 
@@ -40,6 +39,9 @@ def up(
     ] = None,
 ) -> None:
     """Start a fleet of simulated hosts, and make the home folder's inventory theirs."""
+    from orchestrator.lab.simulated import background, handover  # noqa: PLC0415
+    from orchestrator.lab.simulated.faults import load_faults  # noqa: PLC0415
+
     app = app_of(context)
     home = app.settings.home
     handover.demand_home_of_a_lab(app)
@@ -51,6 +53,8 @@ def up(
 
 def down(context: typer.Context) -> None:
     """Stop the simulated hosts of this home folder, and nothing else. Their disks stay for the next `lab up`."""
+    from orchestrator.lab.simulated import background, handover  # noqa: PLC0415
+
     home = app_of(context).settings.home
     stopped = background.down(handover.state_folder(home))
     handover.take_back(home)
@@ -59,6 +63,8 @@ def down(context: typer.Context) -> None:
 
 def status(context: typer.Context, as_json: AsJson = False) -> None:
     """The simulated hosts of this home folder, and what is really in force on them."""
+    from orchestrator.lab.simulated import background, handover  # noqa: PLC0415
+
     hosts = background.status(handover.state_folder(app_of(context).settings.home))
     if as_json:
         print_json({"hosts": [host.__dict__ for host in hosts]})
@@ -78,6 +84,8 @@ def demonstrate(
 ) -> None:
     """The whole journey on a simulated fleet: check, expose, patch in waves, prove. In --home, which must be empty, or
     in a temporary folder."""
+    from orchestrator.lab.simulated import demo  # noqa: PLC0415
+
     app = app_of(context)
     home = app.settings.home if app.origins["home"] is Origin.OPTION else None
     demo.run(home=home, hosts=hosts, keep=keep, say=out.print)
@@ -85,6 +93,9 @@ def demonstrate(
 
 def kernel_up(context: typer.Context) -> None:
     """Boot three virtual machines with real kernels, and make the home folder's inventory theirs."""
+    from orchestrator.lab.kernel import fleet as kernel_fleet  # noqa: PLC0415
+    from orchestrator.lab.simulated.handover import SETTINGS_FILE  # noqa: PLC0415
+
     app = app_of(context)
     fleet = kernel_fleet.up(app.settings.home, progress=say)
     for line in app.initialise(SETTINGS_FILE):
@@ -101,11 +112,15 @@ def _add_demo_patches(app: App) -> None:
 
 def kernel_down(context: typer.Context) -> None:
     """Stop the virtual machines of this home folder, and nothing else."""
+    from orchestrator.lab.kernel import fleet as kernel_fleet  # noqa: PLC0415
+
     kernel_fleet.down(app_of(context).settings.home)
 
 
 def kernel_status(context: typer.Context, as_json: AsJson = False) -> None:
     """The virtual machines of this home folder."""
+    from orchestrator.lab.kernel import fleet as kernel_fleet  # noqa: PLC0415
+
     machines = kernel_fleet.status(app_of(context).settings.home)
     if as_json:
         print_json({"machines": [machine.__dict__ for machine in machines]})

@@ -5,19 +5,19 @@ import signal
 import socket
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import structlog
 import typer
-import uvicorn
 
-from orchestrator.api.app import create_api
 from orchestrator.bootstrap import App
 from orchestrator.cli.context import run_of
 from orchestrator.cli.output import say
 from orchestrator.errors import NotAllowed, NotAvailable
-from orchestrator.metrics import Metrics
 from orchestrator.worker import Engines, Every, Worker
+
+if TYPE_CHECKING:
+    from orchestrator.metrics import Metrics
 
 log = structlog.get_logger()
 ROLLOUTS_INTERVAL = timedelta(seconds=2)
@@ -36,6 +36,12 @@ def serve(
     """Check the fleet periodically; serve /metrics, /healthz, /readyz and the read-only part of /api/v1."""
     if not _is_loopback(host):
         raise NotAllowed(f"serve binds loopback only until there is authentication, not {host}: use 127.0.0.1 or ::1")
+    # The web stack is imported here: no other command shall wait for it.
+    import uvicorn  # noqa: PLC0415
+
+    from orchestrator.api.app import create_api  # noqa: PLC0415
+    from orchestrator.metrics import Metrics  # noqa: PLC0415
+
     run = run_of(context)
     app = run.app
     app.prepare()
@@ -74,7 +80,7 @@ def _url(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _jobs(app: App, metrics: Metrics, engines: Engines) -> tuple[Every, ...]:
+def _jobs(app: App, metrics: "Metrics", engines: Engines) -> tuple[Every, ...]:
     def check_fleet() -> None:
         fleet = app.fleet()
         for warning in fleet.warnings:
