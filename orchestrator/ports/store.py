@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from orchestrator.core.attempts import Attempt, Outcome
 from orchestrator.core.catalogue import Catalogue
 from orchestrator.core.facts import Packages
-from orchestrator.core.identity import HostRecord
+from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.core.model import Frozen, Moment
 from orchestrator.core.patches import Patch
 from orchestrator.core.sightings import CheckRecord, Sighting
@@ -30,13 +30,19 @@ class HostRegister(Protocol):
         """All of them, retired ones included, by name."""
         ...
 
+    def some(self, host_ids: Iterable[str]) -> tuple[HostRecord, ...]:
+        """Those with these ids, by name; an id that nobody has is left out."""
+        ...
+
     def save(self, records: Sequence[HostRecord]) -> None:
         """Insert or replace by id."""
         ...
 
-    def change(self, decide: HostChange) -> tuple[HostRecord, ...]:
-        """Read all, decide, save what was decided, in one transaction that no other writer of hosts comes between.
+    def change(self, decide: HostChange, seen: Mapping[str, Evidence] | None = None) -> tuple[HostRecord, ...]:
+        """Read, decide, save what was decided, in one transaction that no other writer of hosts comes between.
 
+        Read are all records; with ``seen`` (evidence by host id) those that it takes to tell who was seen: of these
+        ids, of the same machine-id or boot id as these are known by or showed now, and one that was listed last.
         Returns what was saved. What the decision raises is raised, and nothing is written.
         """
         ...

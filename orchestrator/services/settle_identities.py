@@ -31,7 +31,7 @@ class SettleIdentities:
         }
         if not seen:
             return list(checks)
-        records = {record.id: record for record in self.store.hosts.all()}
+        records = {record.id: record for record in self.store.hosts.some(seen)}
         # Who shows nothing new is who it was: nearly all, at every check but the first.
         news = {key: evidence for key, evidence in seen.items() if not _is_known(records[key].evidence, evidence)}
         settled: dict[str, Settled] = {}
@@ -42,7 +42,7 @@ class SettleIdentities:
             before = {record.id: record for record in known}
             return [record for one in found for record in one.changed if before.get(record.id) != record]
 
-        changed = {record.id: record for record in self.store.hosts.change(settle)} if news else {}
+        changed = {record.id: record for record in self.store.hosts.change(settle, news)} if news else {}
         now_known = {**records, **changed}
         return [self._filed(check, settled.get(check.host_id), now_known) for check in checks]
 

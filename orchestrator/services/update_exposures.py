@@ -11,6 +11,9 @@ from orchestrator.core.windows import Exposure
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Store
 
+BATCH = 200
+"""Hosts whose whole history is in memory at a time, and whose windows go to the store in one transaction."""
+
 INCARNATIONS = "incarnations."
 """Notes: since when each incarnation of a host is trusted."""
 
@@ -24,10 +27,7 @@ class UpdateExposures:
 
     def __call__(self, host_ids: Iterable[str]) -> None:
         """For these hosts."""
-        wanted = set(host_ids)
-        if not wanted:
-            return
-        self._rebuild([record for record in self.store.hosts.all() if record.id in wanted])
+        self._rebuild(self.store.hosts.some(host_ids))
 
     def everywhere(self) -> None:
         """For every host, retired ones included: the catalogue changed."""
@@ -37,6 +37,10 @@ class UpdateExposures:
         if not records:
             return
         now, matcher = self.clock.now(), Matcher(self.store.catalogue.history())
+        for start in range(0, len(records), BATCH):
+            self._rebuild_batch(records[start : start + BATCH], matcher, now)
+
+    def _rebuild_batch(self, records: Sequence[HostRecord], matcher: Matcher, now: datetime) -> None:
         histories = self.store.sightings.history([record.id for record in records])
         rebuilt: dict[str, tuple[Exposure, ...]] = {}
         for record in records:

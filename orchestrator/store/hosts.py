@@ -1,14 +1,14 @@
 """The register of hosts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import JSON, ColumnElement, Connection, Row, Text, cast, func, select, text
 
-from orchestrator.core.identity import HostRecord
+from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.ports.store import HostChange
 from orchestrator.store.database import Database
-from orchestrator.store.statements import put, values_of
+from orchestrator.store.statements import matching, put, values_of
 from orchestrator.store.tables import HOSTS
 
 
@@ -23,25 +23,57 @@ class SqlHosts:
         with self._database.read() as connection:
             return _all(connection)
 
+    def some(self, host_ids: Iterable[str]) -> tuple[HostRecord, ...]:
+        """Those with these ids, by name."""
+        with self._database.read() as connection:
+            return _some(connection, host_ids)
+
     def save(self, records: Sequence[HostRecord]) -> None:
         """Insert or replace by id; of two with the same id the last counts."""
         by_id = {record.id: record for record in records}
         with self._database.write() as connection:
             put(connection, HOSTS, [_row(by_id[key]) for key in sorted(by_id)])
 
-    def change(self, decide: HostChange) -> tuple[HostRecord, ...]:
+    def change(self, decide: HostChange, seen: Mapping[str, Evidence] | None = None) -> tuple[HostRecord, ...]:
         """Read, decide and save in one transaction; on PostgreSQL other writers of hosts wait, readers do not."""
         with self._database.write() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("LOCK TABLE host IN SHARE ROW EXCLUSIVE MODE"))
-            changed = tuple({record.id: record for record in decide(_all(connection))}.values())
+            known = _all(connection) if seen is None else _concerned(connection, seen)
+            changed = tuple({record.id: record for record in decide(known)}.values())
             put(connection, HOSTS, [_row(record) for record in sorted(changed, key=lambda record: record.id)])
         return changed
 
 
 def _all(connection: Connection) -> tuple[HostRecord, ...]:
-    records = [_record(row) for row in connection.execute(select(HOSTS))]
-    return tuple(sorted(records, key=lambda record: (record.name, record.id)))
+    return _by_name(connection.execute(select(HOSTS)))
+
+
+def _some(connection: Connection, host_ids: Iterable[str]) -> tuple[HostRecord, ...]:
+    return _by_name(matching(connection, select(HOSTS), HOSTS.c.id, host_ids))
+
+
+def _concerned(connection: Connection, seen: Mapping[str, Evidence]) -> tuple[HostRecord, ...]:
+    """A scan of the table, without an index, but in the database: what does not concern these never gets here."""
+    own = _some(connection, seen)
+    marks = [*seen.values(), *(record.evidence for record in own)]
+    found = {record.id for record in own}
+    for name in ("machine_id", "boot_id"):
+        values = {value for mark in marks if (value := getattr(mark, name)) is not None}
+        column = _mark(connection, name)
+        found |= {row.id for row in matching(connection, select(HOSTS.c.id), column, values)}
+    listed_last = select(HOSTS.c.id).order_by(HOSTS.c.last_listed_at.desc()).limit(1)
+    return _some(connection, found.union(connection.scalars(listed_last)))
+
+
+def _mark(connection: Connection, name: str) -> ColumnElement[Any]:
+    if connection.dialect.name == "sqlite":
+        return func.json_extract(HOSTS.c.evidence, f"$.{name}", type_=Text)
+    return func.json_extract_path_text(cast(HOSTS.c.evidence, JSON), name, type_=Text)
+
+
+def _by_name(rows: Iterable[Row[Any]]) -> tuple[HostRecord, ...]:
+    return tuple(sorted(map(_record, rows), key=lambda record: (record.name, record.id)))
 
 
 def _row(record: HostRecord) -> dict[str, Any]:

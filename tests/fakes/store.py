@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from orchestrator.core.attempts import Attempt, Outcome
 from orchestrator.core.catalogue import Catalogue
 from orchestrator.core.facts import Facts, Packages, Volatile
-from orchestrator.core.identity import HostRecord
+from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.core.patches import Patch
 from orchestrator.core.sightings import CheckRecord, Sighting, next_sighting
 from orchestrator.core.windows import Exposure, Window
@@ -26,14 +26,30 @@ class FakeHosts:
     def all(self) -> tuple[HostRecord, ...]:
         return tuple(sorted(self._records.values(), key=lambda record: (record.name, record.id)))
 
+    def some(self, host_ids: Iterable[str]) -> tuple[HostRecord, ...]:
+        wanted = set(host_ids)
+        return tuple(record for record in self.all() if record.id in wanted)
+
     def save(self, records: Sequence[HostRecord]) -> None:
         self._records |= {record.id: record for record in records}
 
-    def change(self, decide: HostChange) -> tuple[HostRecord, ...]:
+    def change(self, decide: HostChange, seen: Mapping[str, Evidence] | None = None) -> tuple[HostRecord, ...]:
         with self._one_at_a_time:
-            changed = tuple({record.id: record for record in decide(self.all())}.values())
+            known = self.all() if seen is None else self._concerned(seen)
+            changed = tuple({record.id: record for record in decide(known)}.values())
             self.save(changed)
         return changed
+
+    def _concerned(self, seen: Mapping[str, Evidence]) -> tuple[HostRecord, ...]:
+        marks = [*seen.values(), *(record.evidence for record in self.some(seen))]
+        machines, boots = {one.machine_id for one in marks} - {None}, {one.boot_id for one in marks} - {None}
+        found = {
+            record.id
+            for record in self.all()
+            if record.evidence.machine_id in machines or record.evidence.boot_id in boots
+        }
+        listed_last = max(self._records.values(), key=lambda record: record.last_listed_at, default=None)
+        return self.some({*seen, *found, *([] if listed_last is None else [listed_last.id])})
 
     def require(self, host_ids: Iterable[str]) -> None:
         if missing := sorted(set(host_ids) - self._records.keys()):

@@ -1,14 +1,19 @@
 """Under which host a check is filed, by host key, machine-id and boot id."""
 
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from orchestrator.core.facts import Facts, Observation
 from orchestrator.core.fleet import Member
-from orchestrator.core.identity import Evidence
+from orchestrator.core.identity import Evidence, HostRecord, settle_all
 from orchestrator.core.sightings import CheckRecord
 from orchestrator.services.settle_identities import SettleIdentities
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.ssh import FakeHostKeys
 from tests.fakes.store import FakeStore
-from tests.services.fleets import key, member
+from tests.services.fleets import key, member, record
 
 
 class Register:
@@ -111,3 +116,35 @@ def test_checks_come_back_in_their_order() -> None:
     checks[1] = check("id-a", Observation(started_at=START, observed_at=START, facts=Facts(machine_id="m")))
 
     assert ["id-c", "id-a", "id-b"] == [one.host_id for one in register.settle(register.members, checks)]
+
+
+FEW = st.sampled_from([None, "a", "b"])
+MARKS = st.builds(Evidence, host_key=FEW, machine_id=FEW, product_uuid=FEW, boot_id=FEW)
+AGES = st.sampled_from([timedelta(0), timedelta(hours=1)])
+
+
+@given(
+    known=st.lists(st.tuples(MARKS, AGES, st.booleans()), min_size=1, max_size=5),
+    seen=st.dictionaries(st.integers(0, 4), MARKS, min_size=1, max_size=3),
+)
+def test_who_is_not_concerned_makes_no_difference(
+    known: list[tuple[Evidence, timedelta, bool]], seen: dict[int, Evidence]
+) -> None:
+    """The same is settled on the few records that a check concerns as on the whole register."""
+    store = FakeStore()
+    store.hosts.save(
+        [
+            record(str(n), evidence=evidence, last_listed_at=START - age, retired_at=START if is_retired else None)
+            for n, (evidence, age, is_retired) in enumerate(known)
+        ]
+    )
+    news = {f"id-{n}": evidence for n, evidence in seen.items() if n < len(known)}
+    concerned: list[HostRecord] = []
+
+    def read(records: tuple[HostRecord, ...]) -> tuple[HostRecord, ...]:
+        concerned.extend(records)
+        return ()
+
+    store.hosts.change(read, news)
+
+    assert settle_all(store.hosts.all(), news, START) == settle_all(concerned, news, START)

@@ -1,6 +1,13 @@
 """What is derived can be rebuilt, and is the same then."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
 from orchestrator.core.exposure_states import ClosedBy, ExposureState
+from orchestrator.core.sightings import Sighting
+from orchestrator.ports.store import Store
+from orchestrator.services.update_exposures import BATCH
 from tests.core.exposure_builders import LAB_1, LAB_2, facts, live
 from tests.services.fleets import Checked
 
@@ -57,3 +64,32 @@ def test_a_retired_host_has_its_open_windows_withdrawn() -> None:
     fleet.update_exposures([record.id])
 
     assert [ClosedBy.LIVE_PATCH, ClosedBy.WITHDRAWN] == [one.method for one in fleet.store.exposures.closures()]
+
+
+class _Weighed:
+    """A store that counts how many hosts' sightings are read at a time."""
+
+    def __init__(self, store: object) -> None:
+        self._store, self.sightings, self.read = store, self, list[int]()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def history(self, host_ids: Sequence[str]) -> Mapping[str, tuple[Sighting, ...]]:
+        self.read.append(len(host_ids))
+        return cast("Store", self._store).sightings.history(host_ids)
+
+
+def test_a_large_fleet_is_rebuilt_some_hosts_at_a_time() -> None:
+    """Whole histories of thousands of hosts are never in memory together, and no host is forgotten."""
+    fleet = Checked(*(f"h{n:04}" for n in range(2 * BATCH + 1)))
+    fleet.store.catalogue.add(LAB_1)
+    fleet.eyes.shows = {one.name: facts() for one in fleet.members}
+    fleet.check_hosts(fleet.members)
+    fleet.store.catalogue.add(LAB_2)
+    weighed = _Weighed(fleet.store)
+
+    replace(fleet.update_exposures, store=cast("Store", weighed)).everywhere()
+
+    assert [BATCH, BATCH, 1] == weighed.read
+    assert 2 * len(fleet.members) == len(fleet.store.exposures.all())

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.core.facts import Volatile
-from orchestrator.core.identity import HostRecord
+from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.errors import NotFound
 from orchestrator.ports.store import Store
 from tests.adapters.store.samples import HOUR, T0, check, facts, failed_check, full_host, host, packages
@@ -48,6 +48,38 @@ def test_a_change_is_decided_on_what_is_there(store: Store) -> None:
     with pytest.raises(ValueError, match="2"):
         store.hosts.change(fails)
     assert ["noisy", None] == [one.quarantine_reason for one in store.hosts.all()]
+
+
+def test_some_hosts_are_read_by_their_ids(store: Store) -> None:
+    """By name, and without those that nobody has."""
+    store.hosts.save([host("web2"), host("web1"), host("web3")])
+    assert (host("web1"), host("web2")) == store.hosts.some(["id-web2", "id-ghost", "id-web1"])
+    assert () == store.hosts.some([])
+
+
+def test_a_change_after_a_check_is_decided_on_those_whom_it_concerns(store: Store) -> None:
+    """The host itself, those known by the machine-id or boot id that it was known by or shows now, and one that was
+    listed last; who shares nothing stays in the database."""
+    marked = {
+        "self": Evidence(machine_id="m1", boot_id="b1"),
+        "clone": Evidence(machine_id="m1", boot_id="b2"),
+        "former": Evidence(host_key="SHA256:k", machine_id="m9"),
+        "second name": Evidence(boot_id="b9"),
+        "other board": Evidence(product_uuid="u1"),
+        "other": Evidence(machine_id="m3", boot_id="b3"),
+        "unseen": Evidence(),
+    }
+    hosts = [host(name, evidence=evidence) for name, evidence in marked.items()]
+    store.hosts.save([*hosts, host("listed last", last_listed_at=T0 + HOUR)])
+    read: list[str] = []
+
+    def decide(known: tuple[HostRecord, ...]) -> list[HostRecord]:
+        read.extend(record.name for record in known)
+        return []
+
+    now = Evidence(host_key="SHA256:k", machine_id="m9", product_uuid="u1", boot_id="b9")
+    assert () == store.hosts.change(decide, {"id-self": now})
+    assert ["clone", "former", "listed last", "second name", "self"] == read
 
 
 def test_changes_at_once_lose_nothing(store: Store) -> None:
