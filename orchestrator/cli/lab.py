@@ -11,7 +11,7 @@ import typer
 from orchestrator.bootstrap import App
 from orchestrator.cli.context import AsJson, app_of
 from orchestrator.cli.output import out, print_json, print_table, safe, say
-from orchestrator.lab.simulated.machines import MOST_HOSTS
+from orchestrator.lab.simulated import MOST_HOSTS
 from orchestrator.settings import Origin
 
 Hosts = Annotated[int, typer.Option("--hosts", min=1, max=MOST_HOSTS, help="How many hosts to simulate.")]
@@ -34,20 +34,23 @@ def add_to(cli: typer.Typer) -> None:
 def up(
     context: typer.Context,
     hosts: Hosts = 40,
+    debian: Annotated[bool, typer.Option("--debian", help="Three Debian kernels alone, as in the demo.")] = False,
     script: Annotated[
-        Path | None, typer.Option(help="A YAML file of faults, by host name or glob: web-*: {slow: 2}.")
+        Path | None,
+        typer.Option(help="A YAML file of systems, tools and faults, by host name or glob: web-*: {slow: 2}."),
     ] = None,
 ) -> None:
-    """Start a fleet of simulated hosts, and make the home folder's inventory theirs."""
+    """Start a fleet of simulated hosts of all distributions, and make the home folder's inventory theirs."""
     from orchestrator.lab.simulated import background, handover  # noqa: PLC0415
-    from orchestrator.lab.simulated.faults import load_faults  # noqa: PLC0415
+    from orchestrator.lab.simulated.script import load_script  # noqa: PLC0415
 
     app = app_of(context)
     home = app.settings.home
     handover.demand_home_of_a_lab(app)
-    faults = {} if script is None else load_faults(script)
-    running, keys = background.up(handover.state_folder(home), hosts=hosts, faults=faults)
-    handover.hand_over(app, running.machines, running.port, keys, progress=say)
+    told = {} if script is None else load_script(script)
+    order = background.Order(hosts=hosts, mixed=not debian, script=told)
+    running, keys = background.up(handover.state_folder(home), order)
+    handover.hand_over(app, order.machines, running.port, keys, progress=say)
     out.print(f"{hosts} hosts are up. Next: patchwave --home {safe(home)} scan")
 
 
@@ -70,10 +73,18 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
         print_json({"hosts": [host.__dict__ for host in hosts]})
         return
     rows = (
-        (h.name, f"{h.user}@{h.address}:{h.port}", h.kernel, ", ".join(h.in_force) or "none", ", ".join(h.faults))
-        for h in hosts
+        (
+            host.name,
+            f"{host.user}@{host.address}:{host.port}",
+            host.os,
+            host.kernel,
+            ", ".join(host.tools) or "none",
+            ", ".join(host.in_force) or "none",
+            ", ".join(host.faults),
+        )
+        for host in hosts
     )
-    columns = ("HOST", "LOGIN", "KERNEL", "IN FORCE", "FAULTS")
+    columns = ("HOST", "LOGIN", "OS", "KERNEL", "TOOLS", "IN FORCE", "FAULTS")
     print_table(columns, rows, empty="the simulated fleet is down")
 
 

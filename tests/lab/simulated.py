@@ -10,7 +10,8 @@ from orchestrator.lab.kernel.demo import PATCHES
 from orchestrator.lab.simulated.catalogue import module_bytes
 from orchestrator.lab.simulated.disks import Disk, Site
 from orchestrator.lab.simulated.faults import Faults
-from orchestrator.lab.simulated.machines import Account, describe
+from orchestrator.lab.simulated.machines import Account, Machine, describe
+from orchestrator.lab.simulated.script import HostScript
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +23,19 @@ class Box:
     @classmethod
     def make(cls, folder: Path, index: int = 0) -> "Box":
         """The fleet's host of that number, booted; transitions take a fifth of a second."""
-        machine = describe(index + 1)[index]
+        return cls.of(folder, describe(index + 1)[index])
+
+    @classmethod
+    def of_os(cls, folder: Path, key: str, *tools: str) -> "Box":
+        """A host of that system, as a script names it, with these live-patch tools."""
+        script = {"web-001": HostScript(os=key, tools=tools)}
+        return cls.of(folder, describe(1, mixed=True, script=script)[0])
+
+    @classmethod
+    def of(cls, folder: Path, machine: Machine) -> "Box":
+        """That host."""
         site = Site(folder=folder)
-        site.prepare([machine.tools])
+        site.prepare([machine])
         disk = site.disk(machine)
         disk.install()
         disk.boot()

@@ -17,12 +17,13 @@ from orchestrator.core.sightings import CheckRecord
 from orchestrator.errors import Conflict, InvalidInput, NotAllowed
 from orchestrator.lab.simulated import background
 from orchestrator.lab.simulated.catalogue import write_catalogue
-from orchestrator.lab.simulated.faults import Faults, load_faults
+from orchestrator.lab.simulated.faults import Faults
 from orchestrator.lab.simulated.fleet import SimulatedFleet
 from orchestrator.lab.simulated.handover import demand_home_of_a_lab, hand_over_to
 from orchestrator.lab.simulated.kernels import KERNELS
 from orchestrator.lab.simulated.machines import describe
 from orchestrator.lab.simulated.processes import processes_below
+from orchestrator.lab.simulated.script import HostScript, load_script
 from orchestrator.settings import load_settings
 from tests.lab.simulated import eventually
 
@@ -205,11 +206,10 @@ def test_a_fault_file_names_hosts_and_faults(tmp_path: Path) -> None:
     """By name or glob; a mistake is told with its line, a name that no host has too."""
     file = tmp_path / "faults.yml"
     file.write_text("web-*: {slow: 2}\nweb-001:\n  refuses: true\n")
-    faults = load_faults(file)
-    assert faults == {"web-*": Faults(slow=2), "web-001": Faults(refuses=True)}
+    assert load_script(file) == {"web-*": HostScript(slow=2), "web-001": HostScript(refuses=True)}
     file.write_text("web-001:\n  slwo: 2\n")
     with pytest.raises(InvalidInput, match=r"faults\.yml:2: web-001\.slwo"):
-        load_faults(file)
+        load_script(file)
     with pytest.raises(InvalidInput, match="mail-1"):
         SimulatedFleet(tmp_path / "fleet", hosts=3, faults={"mail-1": Faults()})
 
@@ -217,27 +217,29 @@ def test_a_fault_file_names_hosts_and_faults(tmp_path: Path) -> None:
 def test_every_fault_is_documented() -> None:
     """In the table of docs/lab-simulated.md, and no other."""
     text = (Path(__file__).parents[2] / "docs" / "lab-simulated.md").read_text()
-    documented = [line.split("`")[1].partition(":")[0] for line in text.splitlines() if line.startswith("| `")]
+    table = text.partition("| fault | meaning |")[2].partition("\n\n")[0]
+    documented = [line.split("`")[1].partition(":")[0] for line in table.splitlines() if line.startswith("| `")]
     assert sorted(Faults.model_fields) == sorted(documented)
 
 
 def test_a_fleet_runs_on_its_own_and_comes_back(tmp_path: Path) -> None:
     """It is started once, shown, stopped by its process id; its hosts come back as after a power cut."""
     try:
-        running, keys = background.up(tmp_path, hosts=3, faults={"web-001": Faults(slow=1)})
-        again, _ = background.up(tmp_path, hosts=3, faults={"web-001": Faults(slow=1)})
+        order = background.Order(hosts=3, mixed=False, script={"web-00*": HostScript(slow=1)})
+        running, keys = background.up(tmp_path, order)
+        again, _ = background.up(tmp_path, order)
         assert running == again
-        assert [("web-001", ("slow",)), ("web-002", ()), ("db-003", ())] == [
+        assert [("web-001", ("slow",)), ("web-002", ("slow",)), ("db-003", ())] == [
             (host.name, host.faults) for host in background.status(tmp_path)
         ]
         with pytest.raises(Conflict, match="3 hosts is up"):
-            background.up(tmp_path, hosts=4, faults={})
+            background.up(tmp_path, background.Order(hosts=4, mixed=False))
         boots = _boots(tmp_path)
     finally:
         assert background.down(tmp_path) == 3
     assert (False, (), 0) == (running.is_alive, background.status(tmp_path), background.down(tmp_path))
     try:
-        _, same_keys = background.up(tmp_path, hosts=3, faults={})
+        _, same_keys = background.up(tmp_path, background.Order(hosts=3, mixed=False))
         assert keys.known_hosts_lines() == same_keys.known_hosts_lines()
         assert [True] * 3 == [old != new for old, new in zip(boots, _boots(tmp_path), strict=True)]
     finally:

@@ -225,7 +225,7 @@ class _Story:
             self.say(f"[dim]$ patchwave {' '.join(command)}[/]")
 
     def _fleet(self) -> None:
-        command = ("lab", "up", "--hosts", str(self.hosts))
+        command = ("lab", "up", "--debian", "--hosts", str(self.hosts))
         self._chapter("A fleet, and the service", *command)
         self.stage.run(*command)
         self.say(f"  {self.hosts} simulated hosts: each a real SSH server that runs what it is sent with a real sh")

@@ -2,36 +2,30 @@
 
 import shutil
 import subprocess
+import time
 import uuid
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from orchestrator.lab.simulated.faults import Faults
-from orchestrator.lab.simulated.kernels import shared_files, write_shared
+from orchestrator.lab.simulated.kernels import shared_paths, write_shared
 from orchestrator.lab.simulated.machines import Account, Machine
 from orchestrator.lab.simulated.processes import MARK
+from orchestrator.lab.simulated.tool_folders import folder_of, write_stand_ins
+from orchestrator.lab.simulated.truth import Truth, read_truth
 
 TASKS = {1: "systemd", 57: "kswapd0"}
 """The processes that a host is seen to have. The second one blocks a transition that stalls."""
 
 STACK = "[<0>] kswapd_try_to_sleep+0x14c/0x2c0\n[<0>] kswapd+0x1b3/0x430\n[<0>] kthread+0xdd/0x100\n"
-EMPTY_FOLDERS = ("run", "tmp", "root", "sys/kernel/livepatch", "etc/modules-load.d", "lab/faults", "lab/modules")
+EMPTY_FOLDERS = ("run", "tmp", "root", "sys/kernel", "etc/modules-load.d", "lab/faults", "lab/modules", "lab/tools")
+IN_MEMORY = ("run", "sys/kernel/livepatch", "lab/modules", "lab/memory")
+LOCKS = ("lab/lock", "lab/making", "lab/packages.lock")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Truth:
-    """What a host is really like. ``in_force``: names of the modules whose code runs; ``enabled_count``: how often
-    the kernel ever said "enabling patch", by module; ``disabled_count``: "unpatching complete", likewise."""
-
-    in_force: tuple[str, ...]
-    in_transition: str | None
-    boot_id: str
-    enabled_count: Mapping[str, int]
-    disabled_count: Mapping[str, int]
+_OFFERED = "level_offered"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,29 +48,16 @@ class Site:
         """A host's root folder."""
         return Disk(site=self, machine=machine, root=self.hosts / machine.name)
 
-    def prepare(self, tool_sets: Sequence[tuple[str, ...]]) -> None:
+    def prepare(self, machines: Iterable[Machine]) -> None:
         """Write what hosts share: the files of each kernel, the stand-ins of each set of tools."""
-        write_shared(self.folder / "kernels")
-        for tools in sorted(set(tool_sets)):
-            _write_stand_ins(self.stand_ins(tools), tools)
+        machines = tuple(machines)
+        write_shared(self.folder / "kernels", {machine.kernel for machine in machines})
+        for tools in sorted({machine.tools for machine in machines}):
+            write_stand_ins(self.stand_ins(tools), tools)
 
     def stand_ins(self, tools: tuple[str, ...]) -> Path:
         """Where the stand-ins of a set of tools are."""
         return self.folder / "stand-ins" / "-".join(tools)
-
-
-def _tool(name: str) -> Traversable:
-    return resources.files(__package__).joinpath("tools", name)
-
-
-def _write_stand_ins(folder: Path, tools: tuple[str, ...]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for tool in tools:
-        for script in _tool(tool).iterdir():
-            if script.name.endswith(".sh"):
-                file = folder / script.name.removesuffix(".sh")
-                file.write_text(script.read_text(encoding="utf-8"))
-                file.chmod(0o755)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +82,10 @@ class Disk:
             return ""
 
     def install(self) -> None:
-        """Make it, unless it is there already."""
-        if (self.root / "lab").exists():
+        """Make it, unless it is there already. One that another host was made of goes."""
+        if self._is_installed():
             return
+        shutil.rmtree(self.root, ignore_errors=True)
         for folder in EMPTY_FOLDERS:
             (self.root / folder).mkdir(parents=True)
         self._link_shared()
@@ -111,22 +93,53 @@ class Disk:
         self.write("etc/machine-id", f"{machine.machine_id}\n")
         self.write("etc/hostname", f"{machine.name}\n")
         self.write("sys/class/dmi/id/product_uuid", f"{machine.product_uuid}\n")
-        self.write("lab/attributes", f"{' '.join(machine.kernel.attributes)}\n")
+        self.write("lab/attributes", f"{' '.join(machine.kernel.attributes or ())}\n")
         self.write("lab/transition", f"{machine.transition_seconds}\n")
         self._write_account(machine.account)
-        (self.root / f"lib/modules/{machine.kernel.release}/kernel").mkdir(parents=True)
+        (self.root / f"lib/modules/{machine.kernel.release}/kernel").mkdir(parents=True, exist_ok=True)
         for tool in machine.tools:
-            self._copy_state(_tool(tool).joinpath("state"), self.root)
+            self._copy_state(folder_of(tool).joinpath("state"), self.root)
+        self.describe(machine.offered)
+
+    def describe(self, offered: int) -> None:
+        """Tell the stand-ins what the host is; last of all, because it says that the disk is whole."""
+        self.write("lab/host.new", "".join(f"{key}={value}\n" for key, value in (*self._host(), (_OFFERED, offered))))
+        (self.root / "lab/host.new").replace(self.root / "lab/host")
+
+    def _host(self) -> Iterable[tuple[str, object]]:
+        machine, kernel = self.machine, self.machine.kernel
+        return (
+            ("name", machine.name),
+            ("number", machine.index),
+            ("os", kernel.system.key),
+            ("distribution", kernel.system.id),
+            ("os_version", kernel.system.version),
+            ("arch", "x86_64"),
+            ("release", kernel.release),
+            ("kernel_package", kernel.images[0][1].name),
+            ("kernel_version", kernel.version),
+            ("tools", " ".join(machine.tools)),
+            ("tool_seconds", f"{machine.tool_seconds:.2f}"),
+        )
+
+    def _is_installed(self) -> bool:
+        """Whether this very host is there: a script may have given it another system since."""
+        written = self.read("lab/host").splitlines()
+        return [f"{key}={value}" for key, value in self._host()] == written[:-1]
 
     def _link_shared(self) -> None:
-        shared = self.site.folder / "kernels" / self.machine.kernel.release
-        links = {path: shared / path for path, _ in shared_files(self.machine.kernel)}
+        links = self._shared()
         links["stand-ins"] = self.site.stand_ins(self.machine.tools)
         links["lab/control"] = self.site.control
         for path, target in links.items():
             link = self.root / path
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(target)
+
+    def _shared(self) -> dict[str, Path]:
+        """What the host shares with others of its kernel, by path below the root."""
+        shared = self.site.folder / "kernels" / self.machine.kernel.release
+        return {path: shared / path for path in shared_paths(self.machine.kernel)}
 
     def _write_account(self, account: Account) -> None:
         if account.sudo is not None:
@@ -143,7 +156,7 @@ class Disk:
 
     def set_faults(self, faults: Faults) -> None:
         """Tell the stand-ins."""
-        wanted = faults.files()
+        wanted = faults.files(time.time())
         for file in (self.root / "lab/faults").iterdir():
             if file.name not in wanted:
                 file.unlink()
@@ -160,26 +173,52 @@ class Disk:
             place.unlink()
 
     def boot(self) -> None:
-        """Everything in memory goes, /run too (it is a tmpfs); modules that are named to be loaded come back.
+        """Everything in memory goes, /run too (it is a tmpfs); what is named to be loaded comes back, and so does what
+        a tool brings back.
 
         Its processes have ended before.
         """
-        for folder in ("run", "sys/kernel/livepatch", "lab/modules"):
-            shutil.rmtree(self.root / folder, ignore_errors=True)
-            (self.root / folder).mkdir(parents=True)
-        for entry in (*(self.root / "sys/module").iterdir(), self.root / "lab/lock", self.root / "lab/making"):
-            if entry.name != "module":
-                shutil.rmtree(entry, ignore_errors=True)
+        self._forget()
         self.write("proc/sys/kernel/random/boot_id", f"{uuid.uuid4()}\n")
         self.write("proc/sys/kernel/tainted", "0\n")
         self.write("proc/modules", "ext4 1130496 1 - Live 0x0000000000000000\n")
         self.write("lab/dmesg", f"[    0.000000] Linux version {self.machine.kernel.release}\n")
         for pid, name in TASKS.items():
             self.write(f"proc/{pid}/task/{pid}/comm", f"{name}\n")
-            self.write(f"proc/{pid}/task/{pid}/patch_state", "-1\n")
+            if self._supports_livepatch:
+                self.write(f"proc/{pid}/task/{pid}/patch_state", "-1\n")
         self.write("proc/57/task/57/stack", STACK)
         self.set_uptime(0)
         self._load_persisted()
+        for tool in self.machine.tools:
+            if (self.root / "lab/tools" / tool / "at_boot").exists():
+                self._call(f"_boot_{tool}")
+
+    @property
+    def _supports_livepatch(self) -> bool:
+        return self.machine.kernel.attributes is not None
+
+    def _forget(self) -> None:
+        """What a power cut takes."""
+        for folder in IN_MEMORY:
+            shutil.rmtree(self.root / folder, ignore_errors=True)
+            if folder != "sys/kernel/livepatch" or self._supports_livepatch:
+                (self.root / folder).mkdir(parents=True)
+        for entry in (*(self.root / "sys/module").iterdir(), *(self.root / lock for lock in LOCKS)):
+            if entry.name != "module":
+                shutil.rmtree(entry, ignore_errors=True)
+        for truth in (self.root / "lab/tools").glob("*/truth"):
+            truth.unlink()
+        self._restore_kernel_files()
+
+    def _restore_kernel_files(self) -> None:
+        """What a live patch changed in /proc or /sys is as the kernel booted it."""
+        for path, target in self._shared().items():
+            link = self.root / path
+            if path.startswith(("proc/", "sys/")) and not link.is_symlink():
+                link.unlink(missing_ok=True)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(target)
 
     def _load_persisted(self) -> None:
         """As systemd-modules-load(8) does."""
@@ -187,7 +226,25 @@ class Disk:
             names = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
             for name in names:
                 for module in (self.root / "lib/modules" / self.machine.kernel.release).rglob(f"{name}.ko"):
-                    subprocess.run([self.root / "stand-ins/insmod", module], env=self.environment(), check=False)
+                    self._call("insmod", str(module))
+
+    def run_agents(self) -> None:
+        """The tools' own agents have their turn: each applies what is offered, unless it is pinned."""
+        for tool in self.machine.tools:
+            self._call(f"_agent_{tool}")
+
+    def _call(self, program: str, *arguments: str) -> None:
+        """Run a stand-in as the machine itself, if the host has it."""
+        file = self.root / "stand-ins" / program
+        if file.exists():
+            subprocess.run(
+                [file, *arguments],
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
 
     def set_uptime(self, seconds: float) -> None:
         """What /proc/uptime says from now on."""
@@ -208,29 +265,5 @@ class Disk:
         }
 
     def truth(self) -> Truth:
-        """What is really so, by the files that stand for the kernel."""
-        states = {
-            folder.name: tuple(self.read(f"sys/kernel/livepatch/{folder.name}/{name}").strip() for name in _STATE)
-            for folder in sorted((self.root / "sys/kernel/livepatch").iterdir())
-        }
-        journal = self.read("lab/journal").splitlines()
-        return Truth(
-            in_force=tuple(name for name, state in states.items() if state == ("1", "0")),
-            in_transition=next((name for name, state in states.items() if state[1] == "1"), None),
-            boot_id=self.read("proc/sys/kernel/random/boot_id").strip(),
-            enabled_count=_counted(journal, "livepatch: enabling patch '", "'"),
-            disabled_count=_counted(journal, "livepatch: '", "': unpatching complete"),
-        )
-
-
-_STATE = ("enabled", "transition")
-
-
-def _counted(journal: Sequence[str], before: str, after: str) -> Mapping[str, int]:
-    return dict(
-        Counter(
-            line.removeprefix(before).removesuffix(after)
-            for line in journal
-            if line.startswith(before) and line.endswith(after)
-        )
-    )
+        """What is really so."""
+        return read_truth(self.root)

@@ -1,14 +1,23 @@
 """What can be wrong with a simulated host, on request."""
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from fnmatch import fnmatchcase
-from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from orchestrator.core.model import Frozen
-from orchestrator.errors import InvalidInput
-from orchestrator.yaml_files import invalid, load_document
+
+
+class Licence(StrEnum):
+    """What the vendor says of a host's licence or subscription."""
+
+    VALID = "valid"
+    """It counts."""
+    EXPIRED = "expired"
+    """It did once."""
+    NONE = "none"
+    """There never was one."""
 
 
 class Faults(Frozen):
@@ -33,7 +42,7 @@ class Faults(Frozen):
     stalls_reverting: bool = False
     """A transition back never ends."""
     lies: bool = False
-    """insmod exits 0 and loads nothing."""
+    """insmod and the host's tool say that it went well, and nothing is in force."""
     rejects: str | None = None
     """Words with which the kernel refuses every module."""
     reboots_after: float | None = Field(default=None, ge=0)
@@ -41,34 +50,37 @@ class Faults(Frozen):
     boot_seconds: float = Field(default=0.5, ge=0)
     """How long a reboot keeps it unreachable."""
     disk_full: bool = False
-    """Nothing can be written below /run/patchwave."""
+    """Nothing can be written below /run/patchwave, and no package be installed."""
+    licence: Licence | None = None
+    """What the vendor's tool is told of its licence."""
+    agent_outruns: float | None = Field(default=None, ge=0)
+    """The tool's own agent applies what is offered so many seconds after the host booted or got this fault."""
+    tool_slow: float | None = Field(default=None, ge=0)
+    """Seconds that the tool takes for what reaches the network."""
+    garbles: int | None = Field(default=None, ge=0)
+    """After so many bytes the tool's output is junk."""
+    truncates: int | None = Field(default=None, ge=0)
+    """After so many bytes the tool's output ends."""
+    package_lock: float | None = Field(default=None, ge=0)
+    """Another process has the package database for so many seconds from now or from the boot."""
 
-    def files(self) -> dict[str, str]:
-        """What the stand-ins look at: file below lab/faults, and its content."""
-        told = {
-            "transition": self.transition,
-            "reboots_after": self.reboots_after,
-            "rejects": self.rejects,
-            **{name: "" for name in ("stalls", "stalls_reverting", "lies") if getattr(self, name)},
-        }
+    def files(self, now: float) -> dict[str, str]:
+        """What the stand-ins look at: file below lab/faults, and its content. ``now``: seconds since 1970.
+
+        Delays that begin now are told as the moment when they end.
+        """
+        told = {name: getattr(self, name) for name in _VALUES}
+        told |= {name: int(now + delay) for name in _DELAYS if (delay := getattr(self, name)) is not None}
+        told |= {name: "" for name in _FLAGS if getattr(self, name)}
         return {name: str(value) for name, value in told.items() if value is not None}
 
 
+_VALUES = ("transition", "reboots_after", "rejects", "licence", "tool_slow", "garbles", "truncates")
+_DELAYS = ("agent_outruns", "package_lock")
+_FLAGS = ("stalls", "stalls_reverting", "lies", "disk_full")
+
+
 NO_FAULTS = Faults()
-
-
-def load_faults(file: Path) -> dict[str, Faults]:
-    """The faults of a YAML file: by host name or glob, as ``web-*: {slow: 2}``. Raises `InvalidInput`."""
-    document = load_document(file, InvalidInput)
-    if not isinstance(document.data, dict):
-        raise InvalidInput("must be a mapping of host names to faults", file=document.file, line=1)
-    faults = {}
-    for name, settings in document.data.items():
-        try:
-            faults[str(name)] = Faults.model_validate(settings)
-        except ValidationError as exc:
-            raise invalid(document, exc, InvalidInput, at=(name,)) from exc
-    return faults
 
 
 def faults_of(name: str, faults: Mapping[str, Faults]) -> Faults:

@@ -13,12 +13,13 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from orchestrator.errors import InvalidInput, NotAvailable, NotFound
-from orchestrator.lab.simulated.disks import Site, Truth
+from orchestrator.lab.simulated.disks import Site
 from orchestrator.lab.simulated.faults import Faults, faults_of, unmatched
 from orchestrator.lab.simulated.keys import make_keys
 from orchestrator.lab.simulated.machines import Machine, describe
 from orchestrator.lab.simulated.processes import kill_below
 from orchestrator.lab.simulated.ssh_server import HostServer
+from orchestrator.lab.simulated.truth import Truth
 
 PORTS = range(2200, 2300)
 SECONDS = 60.0
@@ -54,13 +55,22 @@ class SimulatedHost:
         """Give it exactly these faults."""
         self.fleet.call(self.server.set_faults(Faults.model_validate(faults)))
 
+    def offer(self, level: int) -> None:
+        """Its vendor offers so many patches for its kernel from now on."""
+        self.server.disk.describe(level)
+
 
 class SimulatedFleet:
-    """A fleet in a folder. ``start`` and ``stop`` it, or use it in a ``with`` statement."""
+    """A fleet in a folder. ``start`` and ``stop`` it, or use it in a ``with`` statement.
 
-    def __init__(self, folder: Path, *, hosts: int, faults: Mapping[str, Faults] | None = None) -> None:
+    ``faults``: by name or glob; a `HostScript` there also says what the host is. ``mixed``: see `describe`.
+    """
+
+    def __init__(
+        self, folder: Path, *, hosts: int, mixed: bool = False, faults: Mapping[str, Faults] | None = None
+    ) -> None:
         self.site = Site(folder=folder.absolute())
-        self.machines: tuple[Machine, ...] = describe(hosts)
+        self.machines: tuple[Machine, ...] = describe(hosts, mixed=mixed, script=faults)
         self.names: tuple[str, ...] = tuple(machine.name for machine in self.machines)
         self._faults = dict(faults or {})
         if strangers := unmatched(self._faults, self.names):
@@ -89,7 +99,7 @@ class SimulatedFleet:
 
     def start(self) -> None:
         """Make and boot the hosts; returns when all of them answer."""
-        self.site.prepare([machine.tools for machine in self.machines])
+        self.site.prepare(self.machines)
         self._open_control()
         # What a fleet left behind that was killed.
         kill_below(self.site.hosts)
@@ -195,13 +205,14 @@ def _ports() -> Iterator[int]:
 def simulated_fleet(
     *,
     hosts: int = 10,
+    mixed: bool = False,
     faults: Mapping[str, Faults] | None = None,
     folder: Path | None = None,
 ) -> Iterator[SimulatedFleet]:
     """A fleet that runs, in this process, until the end of the ``with`` block; in a temporary folder by default."""
     place = folder or Path(tempfile.mkdtemp(prefix="patchwave-fleet-"))
     try:
-        with SimulatedFleet(place, hosts=hosts, faults=faults) as fleet:
+        with SimulatedFleet(place, hosts=hosts, mixed=mixed, faults=faults) as fleet:
             yield fleet
     finally:
         if folder is None:

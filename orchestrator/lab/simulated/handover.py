@@ -91,15 +91,19 @@ def hand_over_to(home: Path, fleet: SimulatedFleet, environ: Mapping[str, str] |
 
 
 def inventory(machines: tuple[Machine, ...], port: int, login: str) -> dict[str, object]:
-    """An Ansible inventory: a group for each role and site, all of them below ``lab_simulated``."""
+    """An Ansible inventory: a group for each role, site and distribution, all of them below ``lab_simulated``."""
     common = {"ansible_port": port, "ansible_ssh_private_key_file": login}
     children: dict[str, dict[str, object]] = {"lab_simulated": {"hosts": {}, "vars": common}}
     hosts = {machine.name: _variables(machine) for machine in machines}
     children["lab_simulated"]["hosts"] = hosts
-    for group in sorted({group for machine in machines for group in (machine.role, machine.site)}):
-        members = [machine.name for machine in machines if group in (machine.role, machine.site)]
+    for group in sorted({group for machine in machines for group in _groups(machine)}):
+        members = [machine.name for machine in machines if group in _groups(machine)]
         children[group] = {"hosts": dict.fromkeys(members, None)}
     return {"all": {"children": children}}
+
+
+def _groups(machine: Machine) -> tuple[str, ...]:
+    return machine.role, machine.site, machine.kernel.system.id
 
 
 def _variables(machine: Machine) -> dict[str, object]:
@@ -108,7 +112,7 @@ def _variables(machine: Machine) -> dict[str, object]:
         "ansible_user": machine.account.user,
         "patchwave_site": machine.site,
         "patchwave_customer": machine.customer,
-        "patchwave_labels": {"lab": "simulated", "role": machine.role},
+        "patchwave_labels": {"lab": "simulated", "role": machine.role, "os": machine.kernel.system.key},
     }
     if machine.account.password is not None:
         variables["ansible_become_password"] = machine.account.password

@@ -1,45 +1,39 @@
 """The kernel builds that simulated hosts run, and the files that all hosts of one build share."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from orchestrator.lab.simulated import systems
 from orchestrator.lab.simulated.elf import note
+from orchestrator.lab.simulated.package_lists import Installed, database
+from orchestrator.lab.simulated.systems import Packager, System
 
 XEN_NOTE = b"\x04\0\0\0\x04\0\0\0\x01\0\0\0Xen\0abcd"
 """Comes before the GNU note in real kernels: a reader has to find its way past it."""
 
 
-def _words(text: str) -> list[str]:
-    return text.split()
-
-
-_PACKAGES = _words(
-    "apt base-files bash bzip2 ca-certificates chrony coreutils cron curl dash debconf debianutils diffutils dpkg "
-    "e2fsprogs findutils gawk git gnupg grep gzip hostname htop init iproute2 iptables jq kmod less locales login "
-    "logrotate lsof mawk mount nano ncurses-base netbase nftables nginx openssh-client openssh-server openssl passwd "
-    "perl-base procps psmisc python3 rsync rsyslog sed strace sudo systemd systemd-sysv sysvinit-utils tar tcpdump "
-    "tmux tzdata udev unzip util-linux vim-tiny wget xz-utils zlib1g zstd"
-)
-_LIBRARIES = _words(
-    "acl attr audit blkid bpf bz2 cap com cryptsetup curl db edit elf event expat ext ffi fdisk gcrypt gmp gnutls "
-    "gpg gssapi hogweed icu idn jansson json keyutils kmod krb ldap lz4 lzma magic mnl mount ncurses nettle nghttp "
-    "nss p11 pam pcap pci pcre png popt proc psl python readline rtmp sasl seccomp selinux semanage sepol slang "
-    "smartcols sodium sqlite ssh ssl stdc systemd tasn tinfo tirpc udev unistring usb uuid uv xml xslt xxhash yaml zip"
-)
-
-
 @dataclass(frozen=True, kw_only=True)
 class SimulatedKernel:
-    """A kernel build with its distribution. ``attributes``: what its sysfs has for a patch beside ``enabled``."""
+    """A kernel build with its system.
 
+    ``release``: ``uname -r``; ``version``: its package's; ``package`` and ``source`` may hold ``{release}`` and
+    ``{version}``; ``build``: ``uname -v``; ``signature``: /proc/version_signature, where there is one. ``attributes``:
+    what its sysfs has for a patch beside ``enabled``, None for a kernel without live patching. ``newer``: release and
+    version of an image that is installed and was not booted.
+    """
+
+    system: System
     release: str
     version: str
-    distribution: str
-    os_version: str
-    code_name: str
-    attributes: tuple[str, ...]
+    package: str
+    source: str
+    build: str
+    attributes: tuple[str, ...] | None
+    signature: str | None = None
+    newer: tuple[str, str] | None = None
 
     @property
     def build_id(self) -> str:
@@ -51,85 +45,165 @@ class SimulatedKernel:
         """What a module for it must say."""
         return f"{self.release} SMP preempt mod_unload modversions "
 
+    @property
+    def images(self) -> tuple[tuple[str, Installed], ...]:
+        """The installed images: release and package."""
+        return tuple(
+            (release, Installed(name=self._filled(self.package, release, version), version=version, source=source))
+            for release, version in ((self.release, self.version), *([self.newer] if self.newer else []))
+            for source in (self._filled(self.source, release, version),)
+        )
 
-BOOKWORM = SimulatedKernel(
-    release="6.1.0-41-cloud-amd64",
-    version="6.1.158-1",
-    distribution="debian",
-    os_version="12",
-    code_name="bookworm",
-    attributes=("transition", "patched"),
-)
-OLDER_BOOKWORM = SimulatedKernel(
-    release="6.1.0-37-cloud-amd64",
-    version="6.1.140-1",
-    distribution="debian",
-    os_version="12",
-    code_name="bookworm",
-    attributes=("transition", "patched"),
-)
-TRIXIE = SimulatedKernel(
-    release="6.12.57+deb13-cloud-amd64",
-    version="6.12.57-1",
-    distribution="debian",
-    os_version="13",
-    code_name="trixie",
-    attributes=("transition", "patched", "replace"),
-)
+    @staticmethod
+    def _filled(template: str, release: str, version: str) -> str:
+        return template.format(release=release, version=version, plus=version.replace("-", "+"))
+
+
+def _debian(system: System, release: str, version: str, *attributes: str) -> SimulatedKernel:
+    return SimulatedKernel(
+        system=system,
+        release=release,
+        version=version,
+        package="linux-image-{release}",
+        # Debian's signed images come from a source package whose version has no hyphen.
+        source="linux-signed-amd64 ({plus})",
+        build=f"#1 SMP PREEMPT_DYNAMIC Debian {version} (2025-11-09)",
+        attributes=attributes,
+    )
+
+
+def _ubuntu(
+    system: System, abi: str, upload: str, upstream: str, *attributes: str, newer: tuple[str, str] | None = None
+) -> SimulatedKernel:
+    """``abi``: ``5.15.0-151``, ``upload``: ``161``: the package's version has both, ``uname -r`` the first."""
+    return SimulatedKernel(
+        system=system,
+        release=f"{abi}-generic",
+        version=f"{abi}.{upload}",
+        package="linux-image-{release}",
+        source="linux-signed",
+        build=f"#{upload}-Ubuntu SMP PREEMPT_DYNAMIC Tue Jul 22 14:25:40 UTC 2025",
+        attributes=attributes,
+        signature=f"Ubuntu {abi}.{upload}-generic {upstream}",
+        newer=newer,
+    )
+
+
+def _rpm(
+    system: System,
+    version: str,
+    *attributes: str,
+    package: str = "kernel-core",
+    source: str = "kernel",
+    build: str = "#1",
+) -> SimulatedKernel:
+    """Their ``uname -r`` is version, release and architecture of the package."""
+    return SimulatedKernel(
+        system=system,
+        release=f"{version}.x86_64",
+        version=version,
+        package=package,
+        source=f"{source}-{{version}}.src.rpm",
+        build=f"{build} SMP PREEMPT_DYNAMIC Thu Aug 14 09:41:55 UTC 2025",
+        attributes=attributes,
+    )
+
+
+def _suse(system: System, version: str, commit: str, *attributes: str) -> SimulatedKernel:
+    """The last number of the package's release counts its rebuilds and is not in ``uname -r``."""
+    return SimulatedKernel(
+        system=system,
+        release=f"{version.rpartition('.')[0]}-default",
+        version=version,
+        package="kernel-default",
+        source="kernel-default-{version}.nosrc.rpm",
+        build=f"#1 SMP PREEMPT_DYNAMIC Wed Jun 11 12:07:44 UTC 2025 ({commit})",
+        attributes=attributes,
+    )
+
+
+BOOKWORM = _debian(systems.DEBIAN_12, "6.1.0-41-cloud-amd64", "6.1.158-1", "transition", "patched")
+OLDER_BOOKWORM = _debian(systems.DEBIAN_12, "6.1.0-37-cloud-amd64", "6.1.140-1", "transition", "patched")
+TRIXIE = _debian(systems.DEBIAN_13, "6.12.57+deb13-cloud-amd64", "6.12.57-1", "transition", "patched", "replace")
 KERNELS = (BOOKWORM, TRIXIE, OLDER_BOOKWORM)
+"""Those of the demo: the catalogue of a lab has modules for them."""
+
+FOCAL = _ubuntu(systems.UBUNTU_20, "5.4.0-216", "236", "5.4.292", "transition")
+JAMMY = _ubuntu(
+    systems.UBUNTU_22, "5.15.0-151", "161", "5.15.184", "transition", newer=("5.15.0-153-generic", "5.15.0-153.163")
+)
+NOBLE = _ubuntu(systems.UBUNTU_24, "6.8.0-79", "79", "6.8.12", "transition", "patched")
+RHEL_8 = _rpm(systems.RHEL_8, "4.18.0-553.62.1.el8_10", "transition", "force", "signal")
+RHEL_9 = _rpm(systems.RHEL_9, "5.14.0-570.22.1.el9_6", "transition", "force", "patched")
+ALMA_8 = _rpm(systems.ALMA_8, "4.18.0-553.58.1.el8_10", "transition", "force", "signal")
+ALMA_9 = _rpm(systems.ALMA_9, "5.14.0-570.25.1.el9_6", "transition", "force", "patched")
+ROCKY_8 = _rpm(systems.ROCKY_8, "4.18.0-553.56.1.el8_10", "transition", "force", "signal")
+ROCKY_9 = _rpm(systems.ROCKY_9, "5.14.0-570.26.1.el9_6", "transition", "force", "patched")
+ORACLE_8 = _rpm(systems.ORACLE_8, "4.18.0-553.53.1.el8_10", "transition", "force", "signal")
+ORACLE_9 = _rpm(
+    systems.ORACLE_9,
+    "5.15.0-310.184.5.2.el9uek",
+    "transition",
+    package="kernel-uek-core",
+    source="kernel-uek",
+    build="#2",
+)
+SLES_15_SP3 = _suse(systems.SLES_15_SP3, "5.3.18-150300.59.198.1", "c5a1f9e", "transition", "force")
+SLES_15_SP6 = _suse(systems.SLES_15_SP6, "6.4.0-150600.23.53.1", "37d3fe2", "transition", "force", "patched")
+AMAZON_2 = _rpm(systems.AMAZON_2, "5.10.237-230.949.amzn2", "transition", "force", package="kernel")
+AMAZON_2023 = _rpm(systems.AMAZON_2023, "6.1.141-155.222.amzn2023", "transition", "patched", package="kernel")
+ALPINE = SimulatedKernel(
+    system=systems.ALPINE_3_22,
+    release="6.12.54-0-virt",
+    version="6.12.54-r0",
+    package="linux-virt",
+    source="linux-lts",
+    build="#1-Alpine SMP PREEMPT_DYNAMIC 2025-10-20 08:03:25",
+    attributes=None,
+)
 
 
 def shared_files(kernel: SimulatedKernel) -> Iterator[tuple[str, bytes]]:
-    """Path below the root and content of what is the same on every host of that build, and changes on none."""
-    yield "etc/os-release", _os_release(kernel)
+    """Path below the root and content of what is the same on every host of that build. A host that changes one of them
+    puts a file of its own in its place."""
+    yield "etc/os-release", kernel.system.os_release.encode()
     yield "proc/sys/kernel/osrelease", f"{kernel.release}\n".encode()
-    yield "proc/sys/kernel/version", f"#1 SMP PREEMPT_DYNAMIC Debian {kernel.version} (2025-11-09)\n".encode()
+    yield "proc/sys/kernel/version", f"{kernel.build}\n".encode()
+    yield "proc/version", f"Linux version {kernel.release} (builder@simulated) (gcc) {kernel.build}\n".encode()
     yield "proc/cpuinfo", b"processor\t: 0\nflags\t\t: fpu vme de pse tsc msr hypervisor lahf_lm\n"
     yield "sys/kernel/notes", XEN_NOTE + note(bytes.fromhex(kernel.build_id))
     yield "sys/kernel/security/lockdown", b"[none] integrity confidentiality\n"
     yield "sys/module/module/parameters/sig_enforce", b"N\n"
     yield "sys/class/dmi/id/sys_vendor", b"QEMU\n"
-    yield f"boot/vmlinuz-{kernel.release}", b"MZ"
-    yield "var/lib/dpkg/status", _dpkg_status(kernel)
+    if kernel.signature is not None:
+        yield "proc/version_signature", f"{kernel.signature}\n".encode()
+    yield kernel.system.database, database(kernel.system, [image for _, image in kernel.images])
+    yield from _image_files(kernel)
 
 
-def _os_release(kernel: SimulatedKernel) -> bytes:
-    title = f"Debian GNU/Linux {kernel.os_version} ({kernel.code_name})"
-    return (
-        f'PRETTY_NAME="{title}"\nNAME="Debian GNU/Linux"\nVERSION_ID="{kernel.os_version}"\n'
-        f'VERSION="{kernel.os_version} ({kernel.code_name})"\nVERSION_CODENAME={kernel.code_name}\n'
-        f"ID={kernel.distribution}\n"
-    ).encode()
+@cache
+def shared_paths(kernel: SimulatedKernel) -> tuple[str, ...]:
+    """The paths of `shared_files`."""
+    return tuple(path for path, _ in shared_files(kernel))
 
 
-def _dpkg_status(kernel: SimulatedKernel) -> bytes:
-    source_version = kernel.version.replace("-", "+")
-    image = _paragraph(f"linux-image-{kernel.release}", kernel.version, source=f"linux-signed-amd64 ({source_version})")
-    programs = [_paragraph(name, _version(name, kernel)) for name in _PACKAGES]
-    libraries = [
-        _paragraph(f"lib{name}{part}", _version(name, kernel), source=name)
-        for name in _LIBRARIES
-        for part in ("2", "-data")
-    ]
-    return "\n".join(sorted([image, *programs, *libraries])).encode()
+def _image_files(kernel: SimulatedKernel) -> Iterator[tuple[str, bytes]]:
+    """The images, and who owns them: red hats keep one beside the modules, Alpine names it after its flavour."""
+    owners = []
+    for release, image in kernel.images:
+        places = {
+            Packager.DPKG: (f"boot/vmlinuz-{release}",),
+            Packager.RPM: (f"boot/vmlinuz-{release}", f"lib/modules/{release}/vmlinuz"),
+            Packager.APK: (f"boot/vmlinuz-{release.rpartition('-')[2]}",),
+        }[kernel.system.packager]
+        yield from ((place, b"MZ") for place in places)
+        owners += [f"/{place}\t{image.name}-{image.version}\n" for place in places]
+    yield "lab/owners", "".join(owners).encode()
 
 
-def _version(name: str, kernel: SimulatedKernel) -> str:
-    """Some version, the same each time."""
-    number = hashlib.sha1(name.encode(), usedforsecurity=False).digest()
-    return f"{number[0] % 9}.{number[1] % 40}.{number[2] % 20}-{number[3] % 5 + 1}+deb{kernel.os_version}u1"
-
-
-def _paragraph(name: str, version: str, *, source: str | None = None) -> str:
-    lines = [f"Package: {name}", "Status: install ok installed", "Priority: optional", "Architecture: amd64"]
-    lines += [f"Source: {source}"] if source else []
-    lines += [f"Version: {version}", f"Description: {name}, simulated"]
-    return "\n".join(lines) + "\n"
-
-
-def write_shared(folder: Path) -> None:
-    """Write the shared files of every build below ``folder``, a folder per release."""
-    for kernel in KERNELS:
+def write_shared(folder: Path, kernels: Iterable[SimulatedKernel]) -> None:
+    """Write the shared files of these builds below ``folder``, a folder per release."""
+    for kernel in kernels:
         for path, content in shared_files(kernel):
             file = folder / kernel.release / path
             file.parent.mkdir(parents=True, exist_ok=True)

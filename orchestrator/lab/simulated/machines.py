@@ -1,13 +1,17 @@
-"""What each simulated host is: its name, address, kernel, site, customer and account."""
+"""What each simulated host is: its name, address, system, tools, site, customer and account."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.errors import InvalidInput
-from orchestrator.lab.simulated.kernels import BOOKWORM, OLDER_BOOKWORM, TRIXIE, SimulatedKernel
+from orchestrator.lab.simulated import MOST_HOSTS
+from orchestrator.lab.simulated.faults import Faults, faults_of
+from orchestrator.lab.simulated.flavours import DEMO, MIXED, Flavour
+from orchestrator.lab.simulated.kernels import SimulatedKernel
+from orchestrator.lab.simulated.script import HostScript
+from orchestrator.lab.simulated.tool_folders import exists
 
-MOST_HOSTS = 5000
-_PLACES = (BOOKWORM, TRIXIE, BOOKWORM, TRIXIE, OLDER_BOOKWORM)
 _ROLES = ("web", "web", "db", "worker")
 _SITES = ("lisbon", "frankfurt", "oslo")
 _CUSTOMERS = ("acme", "globex", "initech")
@@ -40,7 +44,8 @@ _ACCOUNTS = (ROOT, DEPLOY, ROOT, CAROL, ROOT)
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """One host. ``tools``: the folders of stand-ins that it has; ``uptime``: seconds it is up when the fleet starts."""
+    """One host. ``vendor_tools``: its live-patch tools beside the kernel's own; ``uptime``: seconds it is up when the
+    fleet starts."""
 
     index: int
     name: str
@@ -50,7 +55,24 @@ class Machine:
     role: str
     site: str
     customer: str
-    tools: tuple[str, ...] = ("base", "klp")
+    vendor_tools: tuple[str, ...] = ()
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The folders of stand-ins that it has; of those that are there."""
+        kernels_own = ("klp",) if self.kernel.attributes is not None else ()
+        wanted = ("base", self.kernel.system.packager.value, *kernels_own, *self.vendor_tools)
+        return tuple(name for name in wanted if exists(name))
+
+    @property
+    def tool_seconds(self) -> float:
+        """How long its tool takes for what reaches the network."""
+        return 0.02 + self.index % 7 * 0.01
+
+    @property
+    def offered(self) -> int:
+        """How many patches its vendor offers for its kernel when it is made."""
+        return 2 + self.index % 2
 
     @property
     def machine_id(self) -> str:
@@ -73,22 +95,32 @@ class Machine:
         return 0.2 + self.index % 5 * 0.15
 
 
-def describe(count: int) -> tuple[Machine, ...]:
-    """The first ``count`` hosts: always the same ones."""
+def describe(count: int, *, mixed: bool = False, script: Mapping[str, Faults] | None = None) -> tuple[Machine, ...]:
+    """The first ``count`` hosts: always the same ones, but for what the script says of their systems and tools.
+
+    ``mixed``: of all distributions; else three kernels of Debian with the kernel's own live patching alone.
+    """
     if not 1 <= count <= MOST_HOSTS:
         raise InvalidInput(f"a simulated fleet has 1 to {MOST_HOSTS} hosts", field="--hosts")
-    return tuple(_machine(index) for index in range(count))
+    return tuple(_machine(index, MIXED if mixed else DEMO, script or {}) for index in range(count))
 
 
-def _machine(index: int) -> Machine:
-    role = _ROLES[index % len(_ROLES)]
+def _machine(index: int, flavours: tuple[Flavour, ...], script: Mapping[str, Faults]) -> Machine:
+    role, lap = _ROLES[index % len(_ROLES)], index // len(flavours)
+    name = f"{role}-{index + 1:03d}"
+    kernel, tools = flavours[index % len(flavours)].variant(lap)
+    told = faults_of(name, script)
+    if isinstance(told, HostScript):
+        kernel, tools = told.applied_to(kernel, tools, lap)
     return Machine(
         index=index,
-        name=f"{role}-{index + 1:03d}",
+        name=name,
         address=f"127.0.{100 + index // 250}.{index % 250 + 1}",
-        kernel=_PLACES[index % len(_PLACES)],
+        kernel=kernel,
+        vendor_tools=tools,
         account=_ACCOUNTS[index // 2 % len(_ACCOUNTS)],
         role=role,
-        site=_SITES[index % len(_SITES)],
+        # A number of flavours that three divides would put each of them at one site.
+        site=_SITES[(index + (lap if flavours is MIXED else 0)) % len(_SITES)],
         customer=_CUSTOMERS[index // 2 % len(_CUSTOMERS)],
     )

@@ -28,6 +28,7 @@ class HostServer:
     login_key: asyncssh.SSHKey
     faults: Faults = NO_FAULTS
     booted: float = 0
+    agents_at: float | None = None
     connections: "set[asyncssh.SSHServerConnection]" = field(default_factory=set)
     is_rebooting: bool = False
     _listener: asyncssh.SSHAcceptor | None = None
@@ -38,8 +39,14 @@ class HostServer:
         """Make its disk and boot it. Blocks."""
         self.disk.install()
         self.disk.boot()
-        self.disk.set_faults(self.faults)
+        self._tell_faults()
         self.booted = time.time() - self.disk.machine.uptime
+
+    def _tell_faults(self) -> None:
+        """The disk, and when its agents have their turn."""
+        self.disk.set_faults(self.faults)
+        outruns = self.faults.agent_outruns
+        self.agents_at = None if outruns is None else time.time() + outruns
 
     async def listen(self) -> None:
         """Answer on its address, unless its faults say otherwise. Raises `OSError` when the port is taken."""
@@ -71,7 +78,7 @@ class HostServer:
     async def set_faults(self, faults: Faults) -> None:
         """Other faults from now on."""
         self.faults, self._drops, self._commands = faults, 0, 0
-        self.disk.set_faults(faults)
+        self._tell_faults()
         if faults.refuses:
             await self.close()
         elif not self.is_rebooting:
@@ -87,7 +94,7 @@ class HostServer:
             await asyncio.to_thread(kill_below, self.disk.root)
             await asyncio.sleep(self.faults.boot_seconds)
             await asyncio.to_thread(self.disk.boot)
-            self.disk.set_faults(self.faults)
+            self._tell_faults()
             self.booted = time.time()
         finally:
             self.is_rebooting = False
@@ -103,6 +110,8 @@ class HostServer:
 
     async def _run(self, process: "asyncssh.SSHServerProcess[bytes]") -> None:
         self.disk.set_uptime(time.time() - self.booted)
+        if self.agents_at is not None and time.time() >= self.agents_at:
+            await asyncio.to_thread(self.disk.run_agents)
         child = await asyncio.create_subprocess_exec(
             "/bin/sh",
             "-c",

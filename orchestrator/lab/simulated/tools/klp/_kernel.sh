@@ -1,25 +1,10 @@
 # The part of the kernel that live patching is about, in files. Sourced by the stand-ins that change it.
 # Semantics: Documentation/livepatch/livepatch.rst, kernel/livepatch/core.c and transition.c.
-# shellcheck shell=sh disable=SC2034 # its variables are for those who source it
-root=${0%/stand-ins/*}
+# shellcheck shell=sh disable=SC1091,SC2034,SC2154 # its variables are for those who source it
+. "${0%/*}/_host"
 patches=$root/sys/kernel/livepatch
 modules=$root/sys/module
-lab=$root/lab
 blocker=57
-
-is_root() {
-  [ "${SIMULATED_UID:-0}" = 0 ]
-}
-
-has_fault() {
-  [ -e "$lab/faults/$1" ]
-}
-
-# first_line FILE: in $line; empty when there is none.
-first_line() {
-  line=''
-  { read -r line <"$1"; } 2>/dev/null
-}
 
 # One change at a time, as under klp_mutex.
 lock() {
@@ -61,7 +46,7 @@ move_tasks() {
 }
 
 seconds_of_transition() {
-  if has_fault transition; then first_line "$lab/faults/transition"; else first_line "$lab/transition"; fi
+  has_fault transition || first_line "$lab/transition"
   echo "$line"
 }
 
@@ -107,7 +92,6 @@ end_transition() {
   fi
   unlock
   if [ "$target" = 1 ] && has_fault reboots_after; then
-    first_line "$lab/faults/reboots_after"
     sleep "$line"
     "$root/stand-ins/reboot"
   fi

@@ -27,7 +27,6 @@ check_kernel() {
     fail 'Invalid module format'
   fi
   if has_fault rejects; then
-    first_line "$lab/faults/rejects"
     fail "$line"
   fi
 }
@@ -46,6 +45,8 @@ load() {
   mkdir -p "$making/notes" "$lab/modules/$name"
   copy_note >"$making/notes/.note.gnu.build-id"
   echo 1 >"$making/refcnt"
+  version=$(value_of version)
+  [ -z "$version" ] || echo "$version" >"$making/version"
   rm -f "$lab/modules/$name/"*
   [ "$(value_of simulated_replace)" != Y ] || : >"$lab/modules/$name/replace"
   [ "$(value_of simulated_stalls)" != Y ] || : >"$lab/modules/$name/stalls"
