@@ -29,7 +29,9 @@
         └── PatchRefused                       nothing was changed on the host
             ├── WrongBuild  BuildUnreadable  SignatureRequired  LivepatchUnsupported  NeedsRoot
             ├── ForeignPatch  TransitionUnderWay  HostLocked  HostDiskFull
-            └── ModuleInvalid  Downgrade  ToolNotReady
+            ├── ModuleInvalid  Downgrade  ToolNotReady
+            ├── ToolMissing  ToolLocked  ToolNetwork  ToolConflict  Unlicensed
+            └── NothingOffered  OtherLevel  NoRollback
 
 Every class carries ``code`` (stable, snake_case: stored, shown in JSON and metrics), ``exit_code`` (of the CLI)
 and ``status`` (of the HTTP API). Library errors are translated into these once, at the edge, ``from exc``.
@@ -365,3 +367,51 @@ class Downgrade(PatchRefused):
     """The patch would replace one in force and lacks some of its fixes."""
 
     code = "downgrade"
+
+
+class ToolMissing(PatchRefused):
+    """The host's live-patch tool, or a program that it needs, is not there."""
+
+    code = "tool_missing"
+
+
+class ToolLocked(PatchRefused):
+    """Another process held the package manager's lock, or the tool's own, for the whole limit."""
+
+    code = "tool_locked"
+
+
+class ToolNetwork(PatchRefused):
+    """The host's live-patch tool cannot reach its server or repository."""
+
+    code = "tool_network"
+
+
+class ToolConflict(PatchRefused):
+    """Another live-patch tool is at work on the host."""
+
+    code = "tool_conflict"
+
+
+class Unlicensed(PatchRefused):
+    """The host's live-patch tool has no licence, subscription or registration, or an expired one."""
+
+    code = "unlicensed"
+
+
+class NothingOffered(PatchRefused):
+    """The host's live-patch tool offers nothing for the running kernel, or not what was asked for."""
+
+    code = "nothing_offered"
+
+
+class OtherLevel(PatchRefused):
+    """Another level than the one that was asked for is in force on the host, and was left as it is."""
+
+    code = "other_level"
+
+
+class NoRollback(PatchRefused):
+    """The host's live-patch tool cannot take its patch out of force."""
+
+    code = "no_rollback"

@@ -22,17 +22,17 @@ _NO_SUDO = 78
 """become.sh's exit code where there is no sudo."""
 
 
-@lru_cache(maxsize=8)
-def root_script(root_part: tuple[str, ...], worker_part: tuple[str, ...] = ()) -> bytes:
-    """The script that runs these pieces as root (names of `.sh` files of this package, joined in this order)."""
+@lru_cache(maxsize=32)
+def root_script(root_part: tuple[str, ...], worker: str = "") -> bytes:
+    """The script that runs these pieces as root (names of `.sh` files of this package, joined in this order), and hands
+    them the worker's text."""
     holders = [
-        f"{name}={shlex.quote(pieces(names))}"
-        for name, names in (("ROOT_PART", root_part), ("WORKER_PART", worker_part))
+        f"{name}={shlex.quote(text)}" for name, text in (("ROOT_PART", pieces(root_part)), ("WORKER_PART", worker))
     ]
     return "\n".join([*holders, *map(piece, ROOT_CALL_PIECES), pieces(("become",))]).encode()
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def pieces(names: tuple[str, ...]) -> str:
     """These `.sh` files of this package, one after the other."""
     return "".join(resources.files(__package__).joinpath(f"{name}.sh").read_text(encoding="utf-8") for name in names)

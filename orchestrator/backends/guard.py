@@ -9,7 +9,7 @@ from enum import IntEnum, StrEnum
 
 from pydantic import Field, SecretBytes
 
-from orchestrator.backends.become import root_script, why_no_answer
+from orchestrator.backends.become import pieces, root_script, why_no_answer
 from orchestrator.core.attempts import Action
 from orchestrator.core.hosts import Host
 from orchestrator.core.model import Frozen
@@ -23,9 +23,17 @@ from orchestrator.errors import (
     LivepatchUnsupported,
     ModuleInvalid,
     NeedsRoot,
+    NoRollback,
+    NothingOffered,
+    OtherLevel,
     PatchRefused,
     SignatureRequired,
+    ToolConflict,
+    ToolLocked,
+    ToolMissing,
+    ToolNetwork,
     TransitionUnderWay,
+    Unlicensed,
     WrongBuild,
 )
 from orchestrator.ports.ssh import Command, Completed, Reply
@@ -88,7 +96,27 @@ class GuardExit(IntEnum):
     """The module could not be installed for the next boot, and what was installed of it was removed; or a revert could
     not remove what was installed."""
     USAGE = 64
-    """The guard was called with arguments it does not know."""
+    """The guard was called with arguments it does not know, or the tool has no such action."""
+    TOOL_MISSING = 80
+    """The tool, or a program that it needs, is not on the host."""
+    TOOL_FAILED = 81
+    """The tool said no, or had to be ended; the last line of the output has its words."""
+    TOOL_LOCKED = 82
+    """Another process held the package manager's lock, or the tool's own, for the whole limit."""
+    UNLICENSED = 83
+    """The tool has no licence, subscription or registration, or an expired one."""
+    NOTHING_OFFERED = 84
+    """The tool offers nothing for this kernel, or not what was asked for."""
+    OTHER_LEVEL = 85
+    """Another level than the one that was asked for is in force, and was left as it is."""
+    TOOL_NETWORK = 86
+    """The tool cannot reach its server or repository."""
+    TOOL_CONFLICT = 87
+    """Another live-patch tool is at work on the host."""
+    NO_ROLLBACK = 88
+    """The tool cannot take its patch out of force."""
+    PIN_FAILED = 89
+    """The agent's setting could not be saved, changed or put back."""
 
 
 REFUSALS: dict[int, type[PatchRefused]] = {
@@ -105,6 +133,14 @@ REFUSALS: dict[int, type[PatchRefused]] = {
     GuardExit.MODULE_FORMAT: ModuleInvalid,
     GuardExit.MODULE_EXISTS: ForeignPatch,
     GuardExit.BUSY: TransitionUnderWay,
+    GuardExit.TOOL_MISSING: ToolMissing,
+    GuardExit.TOOL_LOCKED: ToolLocked,
+    GuardExit.UNLICENSED: Unlicensed,
+    GuardExit.NOTHING_OFFERED: NothingOffered,
+    GuardExit.OTHER_LEVEL: OtherLevel,
+    GuardExit.TOOL_NETWORK: ToolNetwork,
+    GuardExit.TOOL_CONFLICT: ToolConflict,
+    GuardExit.NO_ROLLBACK: NoRollback,
 }
 """The exit codes that mean "refused, and nothing was changed", and the error of each."""
 
@@ -135,21 +171,14 @@ class GuardAnswer(Frozen):
     text: str = ""
 
 
-class Order(Frozen):
-    """What the guard is asked to do on one host: an attempt, the very kernel it is for, and the module."""
+class AnyOrder(Frozen):
+    """What the guard is asked to do on one host, whatever the tool: an attempt, in the boot it is meant for."""
 
     attempt_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     controller: str = Field(pattern=r"^[A-Za-z0-9@._:-]{1,128}$")
     action: Action
     boot_id: str = Field(pattern=r"^[0-9a-f-]{1,64}$")
-    release: KernelRelease
-    kernel_build: BuildId
-    name: ModuleName
-    module_build: BuildId
-    sha256: HexDigest
     limit_seconds: int = Field(gt=0)
-    replaces: bool = False
-    known: tuple[BuildId, ...] = ()
 
     def arguments(self) -> tuple[str, ...]:
         """As the guard reads them: KEY=VALUE, one word each."""
@@ -158,28 +187,84 @@ class Order(Frozen):
             f"controller={self.controller}",
             f"action={self.action.value}",
             f"boot={self.boot_id}",
+            f"limit={self.limit_seconds}",
+        )
+
+
+class Order(AnyOrder):
+    """A module of the catalogue, and the very kernel it is for."""
+
+    release: KernelRelease
+    kernel_build: BuildId
+    name: ModuleName
+    module_build: BuildId
+    sha256: HexDigest
+    replaces: bool = False
+    known: tuple[BuildId, ...] = ()
+
+    def arguments(self) -> tuple[str, ...]:
+        """With the module's."""
+        return (
+            *super().arguments(),
             f"release={self.release}",
             f"kernel_build={self.kernel_build}",
             f"name={self.name}",
             f"build={self.module_build}",
             f"sha256={self.sha256}",
-            f"limit={self.limit_seconds}",
             f"replaces={'yes' if self.replaces else 'no'}",
             f"known={','.join(self.known)}",
         )
 
 
-def start_command(host: Host, order: Order, module: bytes, nonce: str) -> Command:
+_TOOL_WORD = r"^([A-Za-z0-9][A-Za-z0-9._+~:@-]{0,199})?$"
+
+
+class ToolOrder(AnyOrder):
+    """What a vendor's own tool is to do.
+
+    ``release``: the running kernel it is meant for; None: whichever runs. ``package``: the package or patch, in the
+    tool's terms. ``level``: the version, patch level or tag that is to be in force afterwards; empty: the newest.
+    ``setting``: of the tool's agent, as it was before.
+    """
+
+    release: KernelRelease | None = None
+    package: str = Field(default="", pattern=_TOOL_WORD)
+    level: str = Field(default="", pattern=_TOOL_WORD)
+    setting: str = Field(default="", pattern=r"^[ !#-&(-~]{0,200}$")
+
+    def arguments(self) -> tuple[str, ...]:
+        """With the tool's."""
+        return (
+            *super().arguments(),
+            f"release={self.release or ''}",
+            f"package={self.package}",
+            f"level={self.level}",
+            f"setting={self.setting}",
+        )
+
+
+KLP_PARTS = ("guard_common", "guard_actions", "guard_klp", "guard_persist", "klp_actions", "guard_worker")
+"""What klp's worker is put together from."""
+
+
+def start_command(
+    host: Host, order: Order, module: bytes, nonce: str, *, parts: tuple[str, ...] = KLP_PARTS
+) -> Command:
     """Start it, detached. ``module`` is sent when the host says that it is ready for it; empty: none is sent.
 
-    Raises `ModuleInvalid` when the module is not the one that was ordered.
+    ``parts``: the worker's `.sh` files. Raises `ModuleInvalid` when the module is not the one that was ordered.
     """
     if module and hashlib.sha256(module).hexdigest() != order.sha256:
         raise ModuleInvalid(f"{host.name}: the module {order.name} is not the one that the catalogue recorded")
+    return start_worker(host, (*order.arguments(), f"size={len(module)}"), module, nonce, pieces(parts))
+
+
+def start_worker(host: Host, arguments: tuple[str, ...], module: bytes, nonce: str, worker: str) -> Command:
+    """Start a worker whose text this is. ``arguments``: KEY=VALUE, validated by an order."""
     upload = Reply(marker=f"\n{nonce} ready\n".encode(), data=SecretBytes(module), then_eof=True)
     return Command(
-        argv=_argv(host, nonce, (*order.arguments(), f"size={len(module)}")),
-        stdin=root_script(("guard_common", "guard_start"), ("guard_common", "guard_persist", "guard_worker")),
+        argv=_argv(host, nonce, arguments),
+        stdin=root_script(("guard_common", "guard_start"), worker),
         replies=(*sudo_replies(host.become, nonce), *((upload,) if module else ())),
         deadline=START_SECONDS,
         max_output=MAX_ANSWER,

@@ -25,6 +25,16 @@ EXIT_REVERT_STALLED=42
 EXIT_MODULE_STAYS=43
 EXIT_PERSIST_FAILED=50
 EXIT_USAGE=64
+EXIT_TOOL_MISSING=80
+EXIT_TOOL_FAILED=81
+EXIT_TOOL_LOCKED=82
+EXIT_UNLICENSED=83
+EXIT_NOTHING_OFFERED=84
+EXIT_OTHER_LEVEL=85
+EXIT_TOOL_NETWORK=86
+EXIT_TOOL_CONFLICT=87
+EXIT_NO_ROLLBACK=88
+EXIT_PIN_FAILED=89
 
 is_word() {
     case $1 in '' | *[!A-Za-z0-9_-]*) return 1 ;; esac
@@ -33,7 +43,7 @@ is_word() {
 # Every argument is KEY=VALUE, so that none can take another's place.
 read_arguments() {
     root='' nonce='' attempt='' controller='' action='' boot='' release='' kernel_build='' name='' build=''
-    sha256='' size=0 limit=0 replaces=no known=','
+    sha256='' size=0 limit=0 replaces=no known=',' tool='' package='' level='' setting=''
     for argument in "$@"; do
         value=${argument#*=}
         case $argument in
@@ -52,11 +62,15 @@ read_arguments() {
             limit=*) limit=$value ;;
             replaces=*) replaces=$value ;;
             known=*) known=,$value, ;;
+            tool=*) tool=$value ;;
+            package=*) package=$value ;;
+            level=*) level=$value ;;
+            setting=*) setting=$value ;;
             *) exit "$EXIT_USAGE" ;;
         esac
     done
     # An attempt's name is the name of its folder: it may not be one that the guard uses itself.
-    is_word "$attempt" && [ "$attempt" != lock ] && is_word "$nonce" || exit "$EXIT_USAGE"
+    is_word "$attempt" && [ "$attempt" != lock ] && is_word "$nonce" && is_word "tool$tool" || exit "$EXIT_USAGE"
     set_surroundings
 }
 
@@ -112,9 +126,26 @@ is_alive() {
     started=$(started_at "$1") && [ "$started" = "$2" ]
 }
 
-# Does the process that a folder names (lock, attempt, upload) still live?
+# Seconds that no change of the clock moves.
+seconds() {
+    line=$(value_of /proc/uptime)
+    printf '%s\n' "${line%%.*}"
+}
+
+# Does the process that a folder names (lock, attempt, upload) still live? Where a worker was killed, the tool that it
+# ran may go on: as long as that may take, the host is not free.
 owner_lives() {
-    is_alive "$(value_of "$1/pid")" "$(value_of "$1/start")" "$(value_of "$1/boot")"
+    is_alive "$(value_of "$1/pid")" "$(value_of "$1/start")" "$(value_of "$1/boot")" || tool_lives "$1"
+}
+
+# The attempt's file tool says which process it is and until when, in seconds since the boot.
+tool_lives() {
+    owned=$run/$(value_of "$1/attempt")
+    [ -f "$owned/tool" ] || return 1
+    tool_boot=$(value_of "$owned/boot")
+    # shellcheck disable=SC2046
+    set -- $(value_of "$owned/tool")
+    [ "$#" -eq 3 ] && is_alive "$1" "$2" "$tool_boot" && [ "$(seconds)" -lt "$3" ]
 }
 
 sign_owner() {

@@ -1,18 +1,10 @@
-# What makes a patch come back at the next boot, and takes that away again. Sent between what all parts share and the
-# worker, whose functions it calls.
+# klp: what makes a patch come back at the next boot, and takes that away again. Needs guard_actions.sh and guard_klp.sh.
 # shellcheck shell=sh disable=SC2154
 
 name_persisted() {
     persisted=$root/lib/modules/$release/updates/patchwave/$name.ko
     persisted_list=$root/etc/modules-load.d/patchwave-$name.conf
     persisted_rule=$root/etc/modprobe.d/patchwave-$name.conf
-}
-
-# to_disk FILE...: these alone. Without a name sync would wait for every file system, also one that hangs.
-to_disk() {
-    for kept in "$@"; do
-        [ ! -e "$kept" ] || sync "$kept" </dev/null || return
-    done
 }
 
 # install FILE TO: complete and on disk before it gets its name.
@@ -69,6 +61,7 @@ remove_persisted() {
 
 # Only what is in force is made to come back at the next boot.
 persist() {
+    name_module
     check_boot || return
     check_host || return
     if ! is_live || ! is_enabled || is_moving || [ "$(build_of "$name")" != "$build" ]; then

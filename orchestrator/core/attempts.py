@@ -14,6 +14,10 @@ class Action(StrEnum):
     """Take the patch out of force and remove its module; what it persisted goes too."""
     PERSIST = "persist"
     """Install the patch for the next boot."""
+    PIN = "pin"
+    """Hold the tool's own agent at its level, so that it does not outrun the rollout."""
+    UNPIN = "unpin"
+    """Put the agent's setting back to what it was before it was pinned."""
 
 
 class OutcomeCode(StrEnum):
@@ -42,7 +46,7 @@ class OutcomeCode(StrEnum):
 class Attempt(Frozen):
     """An intent. ``patch_id`` and ``build_sha256`` name the module that was frozen into the plan; both are None where
     the host's own tool brings what it offers, and ``level`` then says which, as a canary has shown it. ``boot_id``: the
-    boot it was meant for; None for a revert, which takes the patch out of whatever boot it finds."""
+    boot it was meant for; None for a revert and for another try, which take whatever boot they find."""
 
     id: str
     rollout_id: str
@@ -58,7 +62,8 @@ class Attempt(Frozen):
 
 class Outcome(Frozen):
     """How an attempt ended. ``detail`` is one line for a person; ``output`` the host's bounded answer. ``level``: what
-    the tool had in force when it was verified, in the tool's own terms; None for modules of the catalogue."""
+    the tool had in force when it was verified, in the tool's own terms; None for modules of the catalogue. ``boot_id``:
+    the boot in which it was verified."""
 
     attempt_id: str
     code: OutcomeCode
@@ -66,4 +71,5 @@ class Outcome(Frozen):
     detail: str = ""
     output: str = ""
     level: str | None = None
+    boot_id: str | None = None
     finished_at: Moment

@@ -196,8 +196,8 @@ def test_become_switched_off_needs_root(local: LocalHost) -> None:
 
 
 def test_the_reference_has_every_exit_code() -> None:
-    """docs/reference/backend-klp.md: code, name, and the error of those that mean "nothing changed"."""
-    page = (Path(__file__).parents[2] / "docs/reference/backend-klp.md").read_text()
+    """docs/reference/guard.md: code, name, and the error of those that mean "nothing changed"."""
+    page = (Path(__file__).parents[2] / "docs/reference/guard.md").read_text()
     rows = re.findall(r"^\| (\d+) \| `(\w+)` \| (?:`(\w+)`|outcome `lost`|) ?\|", page, re.MULTILINE)
 
     expected = [(code, REFUSALS[code].code if code in REFUSALS else "") for code in GuardExit]

@@ -48,6 +48,14 @@ STEPS = {
     "host_disk_full": Step.LIVE_PATCH,
     "module_invalid": Step.LIVE_PATCH,
     "downgrade": Step.LIVE_PATCH,
+    "tool_missing": Step.LIVE_PATCH,
+    "tool_locked": Step.LIVE_PATCH,
+    "tool_network": Step.LIVE_PATCH,
+    "tool_conflict": Step.LIVE_PATCH,
+    "unlicensed": Step.LIVE_PATCH,
+    "nothing_offered": Step.LIVE_PATCH,
+    "other_level": Step.LIVE_PATCH,
+    "no_rollback": Step.LIVE_PATCH,
 }
 
 

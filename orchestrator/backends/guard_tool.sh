@@ -1,0 +1,171 @@
+# How a vendor's tool is run under the guard. Needs guard_actions.sh.
+# shellcheck shell=sh disable=SC2154
+
+# Below a root prefix only a stand-in speaks for the host.
+has_tool() {
+    if [ -n "$root" ]; then
+        [ -x "$root/stand-ins/$1" ]
+    else
+        command -v "$1" >/dev/null 2>&1
+    fi
+}
+
+# run_tool PROGRAM ARGUMENT...: runs it up to the limit. Sets status and returns it: the program's own exit status; 127
+# where it is not there, 126 where it could not be started, 124 (and timed_out=yes) where it had to be ended.
+run_tool() {
+    echo "+ $*"
+    said_from=$(wc -c <"$folder/output") said_to=$said_from timed_out=no status=126
+    tool_end=$(($(seconds) + limit))
+    rm -f "$folder/pipe"
+    mkfifo "$folder/pipe" || return "$status"
+    keep_words <"$folder/pipe" &
+    keeper=$!
+    become_tool "$@" </dev/null >"$folder/pipe" 2>&1 &
+    tool_pid=$!
+    put "$folder/tool" "$tool_pid $(started_at "$tool_pid") $((tool_end + 60))"
+    wait_for_tool
+    said_to=$(wc -c <"$folder/output")
+    rm -f "$folder/tool" "$folder/pipe"
+    report_status "$1"
+    return "$status"
+}
+
+# The process of the tool itself: of a session of its own, so that all that it starts can be found. The tool writes
+# files that others read, and expects to be told of a closed pipe as ever.
+become_tool() {
+    umask 022
+    trap - PIPE
+    program=$1
+    shift
+    [ -z "$root" ] || program=$root/stand-ins/$program
+    if command -v setsid >/dev/null 2>&1; then
+        exec setsid "$program" "$@"
+    fi
+    exec "$program" "$@"
+}
+
+# /run is memory: whatever a tool says in all, the first 2 MB at most are kept, and the last of it. dd hands on at
+# once what it gets.
+keep_words() {
+    dd bs=1024 count=2000 2>/dev/null
+    tail -c 60000
+}
+
+wait_for_tool() {
+    while is_running "$tool_pid"; do
+        if is_past "$tool_end"; then
+            timed_out=yes
+            stop_tool
+            break
+        fi
+        pause
+    done
+    # One that not even KILL ends hangs in the kernel: it is not waited for.
+    is_running "$tool_pid" || wait "$tool_pid" 2>/dev/null
+    status=$?
+    [ "$timed_out" = no ] || status=124
+    # What it left running may hold the pipe for as long as it likes.
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        is_running "$keeper" || return 0
+        pause
+    done
+}
+
+# These two start no process: they are asked several times a second.
+is_running() {
+    line=''
+    { read -r line <"/proc/$1/stat"; } 2>/dev/null
+    case ${line##*) } in '' | [ZXx]*) return 1 ;; esac
+}
+
+is_past() {
+    read -r line </proc/uptime
+    [ "${line%%.*}" -ge "$1" ]
+}
+
+# TERM first: a package manager may be in the middle of something. Up to 10 s later KILL, for all that is left.
+stop_tool() {
+    members=" $tool_pid "
+    find_members
+    # shellcheck disable=SC2086
+    kill -TERM $members 2>/dev/null
+    [ "$limit" -lt 10 ] && mercy=$limit || mercy=10
+    mercy_end=$(($(seconds) + mercy))
+    until is_past "$mercy_end"; do
+        find_members || return 0
+        pause
+    done
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        find_members || return 0
+        # shellcheck disable=SC2086
+        kill -KILL $members 2>/dev/null
+        pause
+    done
+}
+
+# Brings members up to date: the tool, its session, and what descends from it (where there is no setsid, that alone
+# tells). Fails when none of them is left.
+find_members() {
+    left=' '
+    for member in $members; do
+        is_running "$member" && left="$left$member "
+    done
+    members=$left before=''
+    until [ "$members" = "$before" ]; do
+        before=$members
+        for process in /proc/[0-9]*; do
+            line=''
+            { read -r line <"$process/stat"; } 2>/dev/null
+            # shellcheck disable=SC2086
+            add_member "${process#/proc/}" ${line##*) }
+        done
+    done
+    [ "$members" != ' ' ]
+}
+
+# add_member PID STATE PARENT GROUP SESSION...: as in proc_pid_stat(5).
+add_member() {
+    case ${2:-Z} in Z | X | x) return 0 ;; esac
+    case $members in *" $1 "*) return 0 ;; esac
+    [ "$5" != "$tool_pid" ] || members="$members$1 "
+    case $members in
+        *" $1 "*) ;;
+        *" $3 "*) members="$members$1 " ;;
+    esac
+}
+
+# The attempt's last line is what a person is told first: the tool's last words belong on it.
+report_status() {
+    words=$(tool_said | tr '\r' '\n' | grep '[^[:space:]]' | tail -n 1 | cut -c 1-200)
+    if [ "$timed_out" = yes ]; then
+        echo "$1 did not end within $limit s and was ended${words:+: $words}"
+    else
+        echo "$1: exit status $status${words:+: $words}"
+    fi
+}
+
+# What the last run_tool said, stdout and stderr, the last 60,000 bytes of it.
+tool_said() {
+    { tail -c "+$((said_from + 1))" "$folder/output" | head -c "$((said_to - said_from))" | tail -c 60000; } 2>/dev/null
+}
+
+# tool_says PATTERN: whether an extended regular expression matches a line of it, whatever the case.
+tool_says() {
+    tool_said | grep -iE -- "$1" >/dev/null
+}
+
+# run_unlocked PATTERN PROGRAM ARGUMENT...: run_tool, and again as long as it fails and says by the pattern that another
+# process holds a lock, up to the limit. Sets locked: yes where it was so to the end.
+run_unlocked() {
+    lock_words=$1
+    shift
+    set_deadline
+    while :; do
+        locked=no
+        run_tool "$@" && return 0
+        tool_says "$lock_words" || return "$status"
+        locked=yes
+        ! is_late || return "$status"
+        sleep 1
+    done
+}
