@@ -10,5 +10,5 @@ read_boot() {
   fi
   put_file uptime "$root/proc/uptime"
   put_file taints "$root/proc/sys/kernel/tainted"
-  put clock "$(call date +%s.%N)"
+  put clock "$(call_last date +%s.%N)"
 }

@@ -9,7 +9,14 @@ from orchestrator.ports.ssh import Completed
 from orchestrator.probe.account import root_lacks
 from orchestrator.probe.answer import INCOMPLETE, Answer, read_answer
 from orchestrator.probe.fields import TOO_LARGE, Fields, read_fields
-from orchestrator.probe.kernel import LONGEST_RELEASE, installed_lacks, parse_arch, parse_kernel, read_owners
+from orchestrator.probe.kernel import (
+    LONGEST_RELEASE,
+    installed_lacks,
+    parse_arch,
+    parse_kernel,
+    read_owners,
+    with_listed_owners,
+)
 from orchestrator.probe.livepatch import SeenPatches, parse_livepatch
 from orchestrator.probe.os_release import parse_os
 from orchestrator.probe.packages import SeenPackages, parse_packages
@@ -81,6 +88,7 @@ class _Seen:
         self.boot = read_fields(answer, "boot")
         self.account = read_fields(answer, "account")
         self.root_lacks = root_lacks(answer, self.account)
+        self.packages: SeenPackages = parse_packages(answer.sections.get("packages"), known_packages)
         self._read_kernel()
         self._read_boot(midpoint)
         self.os = parse_os(read_fields(answer, "os"))
@@ -91,11 +99,10 @@ class _Seen:
         self.patches: SeenPatches = parse_livepatch(
             read_fields(answer, "livepatch"), read_fields(answer, "root_transition"), root_lacks=self.root_lacks
         )
-        self.packages: SeenPackages = parse_packages(answer.sections.get("packages"), known_packages)
 
     def _read_kernel(self) -> None:
         self.running = read_fields(self.answer, "kernel", limit=13_000)
-        self.kernels = read_fields(self.answer, "kernels")
+        self.kernels = with_listed_owners(read_fields(self.answer, "kernels"), self.packages)
         self.kernel = parse_kernel(self.running, read_owners(self.kernels))
         self.arch = parse_arch(self.running)
         self.reboot: Reboot = parse_reboot(read_fields(self.answer, "reboot"), self.kernels, self.kernel)

@@ -51,7 +51,7 @@ put_hex() {
     lack "$1" absent
     return 0
   fi
-  value=$(od -An -v -tx1 -N4096 <"$2" 2>/dev/null) || value=$(hexdump -v -n4096 -e '1/1 "%02x "' <"$2")
+  value=$(od -An -v -tx1 -N4096 <"$2") || value=$(hexdump -v -n4096 -e '1/1 "%02x "' <"$2")
   if [ -z "$value" ]; then
     lack "$1" unreadable
     return 0

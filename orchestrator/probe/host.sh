@@ -44,3 +44,11 @@ call() {
   if [ -n "$root" ] && [ -x "$root/stand-ins/$program" ]; then program=$root/stand-ins/$program; fi
   "$program" "$@"
 }
+
+# call_last PROGRAM ARGUMENT...: the same in place of the shell: for $(...), which is a process already.
+call_last() {
+  program=$1
+  shift
+  if [ -n "$root" ] && [ -x "$root/stand-ins/$program" ]; then program=$root/stand-ins/$program; fi
+  exec "$program" "$@"
+}

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator
 
-from orchestrator.core.facts import InstalledKernel, Kernel
+from orchestrator.core.facts import InstalledKernel, Kernel, Package
 from orchestrator.core.kernel_source import kernel_source
 from orchestrator.core.model import Frozen
-from orchestrator.probe.fields import TOO_LARGE, Fields
+from orchestrator.probe.fields import TOO_LARGE, Fields, Line
 from orchestrator.probe.notes import gnu_build_id
-from orchestrator.probe.packages import rpm_version, source_rpm
+from orchestrator.probe.packages import SeenPackages, rpm_version, source_rpm
 from orchestrator.probe.text import match
 
 LONGEST_RELEASE = 128
@@ -22,6 +22,10 @@ _RELEASE = rf"[a-zA-Z0-9._+:~,-]{{1,{LONGEST_RELEASE}}}"
 _DEBIAN = re.compile(r"\bDebian ([0-9][0-9A-Za-z.+:~-]{0,127}) \(")
 _UBUNTU = re.compile(r"Ubuntu ([0-9][0-9.]{0,63}-[0-9][0-9A-Za-z.+~]{0,63})-\S+ ")
 _DEB_NAME = re.compile(r"(?:linux-image|pve-kernel|proxmox-kernel)-(?:unsigned-)?(.+?)(?:-signed)?")
+
+
+_KERNELS = {"dpkg": ("linux-image-", "pve-kernel-", "proxmox-kernel-"), "apk": ("linux-",)}
+"""How the packages that own a kernel are named."""
 
 
 class Owner(Frozen):
@@ -74,6 +78,22 @@ def installed_lacks(kernels: Fields) -> str | None:
     if any(len(word) > _LONGEST_WORD for row in kernels.all("owner") for word in row.split(" ")):
         return TOO_LARGE
     return None
+
+
+def with_listed_owners(kernels: Fields, seen: SeenPackages) -> Fields:
+    """The section with its owners taken from the package list, where the host says that they are in it."""
+    if kernels.get("owners") != "listed":
+        return kernels
+    packages = seen.packages
+    if packages is None or packages.items is None or seen.rows_lack:
+        return Fields(lines=(*kernels.lines, Line(key="owners", value=None, lacks=seen.lacks or "unreadable")))
+    prefixes = _KERNELS.get(packages.manager, ())
+    return Fields(lines=(*kernels.lines, *(_line(item) for item in packages.items if item.name.startswith(prefixes))))
+
+
+def _line(item: Package) -> Line:
+    words = (item.name, item.version, "installed", item.source or "", item.source_version or "")
+    return Line(key="owner", value=" ".join(words))
 
 
 def read_owners(kernels: Fields) -> dict[str, Owner | None]:

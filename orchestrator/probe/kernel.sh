@@ -8,7 +8,7 @@ read_kernel() {
   if [ -e "$root/proc/sys/kernel/arch" ]; then
     put_file arch "$root/proc/sys/kernel/arch"
   else
-    put arch "$(call uname -m)"
+    put arch "$(call_last uname -m)"
   fi
   put_hex notes "$root/sys/kernel/notes"
 }

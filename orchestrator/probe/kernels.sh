@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154,SC2016
-# Installed kernels, and the packages that own them, by one call of the package manager.
+# Installed kernels, and the packages that own them. Comes after the packages: where their list has just been sent, the
+# owners are in it.
 
 read_kernels() {
   releases=''
@@ -29,18 +30,33 @@ add_release() {
 }
 
 read_owners() {
-  find_package_database
   put manager "$manager"
-  case $manager in
-    dpkg) read_owners_dpkg ;;
-    rpm) read_owners_rpm ;;
-    apk) read_owners_apk ;;
-  esac
+  if [ -z "$releases" ] || [ "$manager" = none ]; then return 0; fi
+  if [ "$listed" = yes ] && [ "$format" != rpm ]; then
+    put owners listed
+  else
+    "read_owners_$format"
+  fi
+}
+
+read_owners_status() {
+  value=$(exec awk '
+    function show() {
+      if (name ~ /^(linux-image|pve-kernel|proxmox-kernel)-/)
+        printf "owner=%s\t%s\t%s\t%s\t%s\n", name, version, state, source ? source : name, \
+          source_version ? source_version : version
+      name = version = state = source = source_version = ""
+    }
+    /^Package: / { name = $2 } /^Status: / { state = $4 } /^Version: / { version = $2 }
+    /^Source: / { source = $2; source_version = substr($3, 2, length($3) - 2) }
+    /^$/ { show() }
+    END { show() }' "$database") || lack owners unreadable
+  body="$body$value$newline"
 }
 
 # dpkg-query exits 1 when a pattern matches nothing, and prints the others all the same.
 read_owners_dpkg() {
-  value=$(call dpkg-query --admindir="$root/var/lib/dpkg" -W \
+  value=$(call_last dpkg-query --admindir="${database%/*}" -W \
     -f='owner=${Package}\t${Version}\t${db:Status-Status}\t${source:Package}\t${source:Version}\n' \
     'linux-image-*' 'pve-kernel-*' 'proxmox-kernel-*')
   status=$?
@@ -59,7 +75,7 @@ read_owners_rpm() {
     fi
   done
   if [ "$#" -eq 0 ]; then return 0; fi
-  value=$(call rpm -q --qf 'owner=%{NAME}\t%{EPOCH}:%{VERSION}-%{RELEASE}\tinstalled\t%{SOURCERPM}\t\n' -f "$@")
+  value=$(call_last rpm -q --qf 'owner=%{NAME}\t%{EPOCH}:%{VERSION}-%{RELEASE}\tinstalled\t%{SOURCERPM}\t\n' -f "$@")
   # Its exit status counts the files without an owner as well: what says that it failed is a file without a line.
   answered=$(printf '%s\n' "$value" | grep -c -e '^owner=' -e ' is not owned by any package$')
   if [ "$answered" -lt "$#" ]; then lack owners unreadable; fi
@@ -67,7 +83,7 @@ read_owners_rpm() {
 }
 
 read_owners_apk() {
-  value=$(awk -F: '
+  value=$(exec awk -F: '
     /^P:/ { name = $2 } /^V:/ { version = $2 } /^o:/ { origin = $2 }
     /^$/ {
       if (name ~ /^linux-/) printf "owner=%s\t%s\tinstalled\t%s\t%s\n", name, version, origin, version

@@ -11,9 +11,9 @@ main() {
   section security
   section virtualization
   section livepatch
-  section kernels
   section reboot
   section packages
+  section kernels
   extra_sections
   define_root_part
   run_as_root "$become" "$nonce" "$root_part" patchwave-check "$nonce" "$root"

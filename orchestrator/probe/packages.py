@@ -11,11 +11,12 @@ from orchestrator.probe.answer import INCOMPLETE, Section
 from orchestrator.probe.fields import Fields, fields_of
 from orchestrator.probe.text import clean, match
 
-_LIST = b"\nlist=sent\n"
+_LIST = re.compile(rb"\nlist=(dpkg|status|rpm|apk)\n")
 _OURS = "@"
 """Stands before our digest in a fingerprint; no host's own part has one."""
 
 _PLAIN = re.compile(rb"[!-~\t]{1,200}")
+_PLAIN_TEXT = re.compile(rb"(?:[ -~]{0,200}\n)*[ -~]{0,200}")
 
 Row = tuple[str, str, str, str, str]
 """Name, architecture, version, source, source version; empty where the packager says nothing."""
@@ -42,19 +43,19 @@ def parse_packages(section: Section | None, known: str | None = None) -> SeenPac
     """
     if section is None or section.exit_status is None:
         return SeenPackages(lacks=INCOMPLETE if section is None else "too_large")
-    head, sent, listing = section.body.partition(_LIST)
-    fields = fields_of(head + b"\n")
+    sent = _LIST.search(section.body)
+    fields = fields_of(section.body if sent is None else section.body[: sent.start() + 1])
     manager, fingerprint = fields.get("manager"), match(r"[0-9a-z._-]{1,200}", fields.get("fingerprint"))
     if manager == "none":
         return SeenPackages(lacks="absent")
-    reader = _READERS.get(manager or "")
-    if reader is None or fingerprint is None or manager is None:
+    if manager not in _FORMATS or fingerprint is None:
         return SeenPackages(lacks=fields.why("fingerprint"))
-    if not sent:
+    if sent is None:
         return _kept(fields, manager, fingerprint, known)
-    if fields.get("status") != "0":
+    form = sent[1].decode()
+    if fields.get("status") != "0" or form not in _FORMATS[manager]:
         return SeenPackages(lacks="unreadable")
-    items, rows_lack, digest = _read(reader, listing)
+    items, rows_lack, digest = _read(_READERS[form], section.body[sent.end() :])
     packages = Packages(manager=manager, fingerprint=f"{fingerprint}{_OURS}{digest}", items=items)
     return SeenPackages(packages=packages, rows_lack=rows_lack)
 
@@ -95,6 +96,21 @@ def _dpkg(listing: bytes) -> Iterator[Row | None]:
         elif cells[5] == "installed":
             name, version, arch, source, source_version, _ = cells
             yield _row(name, arch, version, source, source_version)
+
+
+def _status(listing: bytes) -> Iterator[Row | None]:
+    """Lines of dpkg's own file (deb-control(5)), an empty one after each package."""
+    plain = _PLAIN_TEXT.fullmatch(listing) is not None
+    for block in listing.split(b"\n\n"):
+        text = block.decode() if plain else "\n".join(clean(line, 200) for line in _lines(block))
+        cells = dict(line.partition(": ")[::2] for line in text.split("\n") if line)
+        state = cells.get("Status", "").rpartition(" ")[2]
+        if state == "installed":
+            name, version = cells.get("Package", ""), cells.get("Version", "")
+            source, _, source_version = cells.get("Source", name).partition(" ")
+            yield _row(name, cells.get("Architecture", ""), version, source, source_version.strip("()") or version)
+        elif cells and not state:
+            yield None
 
 
 def _rpm(listing: bytes) -> Iterator[Row | None]:
@@ -144,4 +160,7 @@ def _package(name: str, arch: str, version: str, source: str, source_version: st
 
 
 Reader = Callable[[bytes], Iterator[Row | None]]
-_READERS: dict[str, Reader] = {"dpkg": _dpkg, "rpm": _rpm, "apk": _apk}
+_READERS: dict[str, Reader] = {"dpkg": _dpkg, "status": _status, "rpm": _rpm, "apk": _apk}
+"""By the name of the format."""
+_FORMATS = {"dpkg": ("status", "dpkg"), "rpm": ("rpm",), "apk": ("apk",)}
+"""By the name of the package manager: how its list may come."""

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154,SC2016
+# shellcheck shell=sh disable=SC2034,SC2154,SC2016
 # The installed packages: a fingerprint of the package database, and the list only when the fingerprint is another
 # one than the controller has.
 
@@ -22,11 +22,14 @@ find_package_database() {
   done
 }
 
+# Sets listed: yes, when the whole list is in the answer.
 read_packages() {
+  listed=no
   find_package_database
   put manager "$manager"
   if [ "$manager" = none ]; then return 0; fi
-  "fingerprint_$manager"
+  choose_format
+  "fingerprint_$format"
   if [ -z "$fingerprint" ]; then
     lack fingerprint unreadable
     return 0
@@ -36,22 +39,43 @@ read_packages() {
     put list known
     return 0
   fi
-  value=$("list_$manager")
-  put status "$?"
+  value=$("list_$format")
+  set -- "$?"
+  put status "$1"
   if [ "${#value}" -gt 1900000 ]; then
     lack list too_large
   else
-    body="${body}list=sent$newline$value$newline"
+    body="${body}list=$format$newline$value$newline"
+    if [ "$1" -eq 0 ]; then listed=yes; fi
   fi
 }
 
+# dpkg's status file is all there is to know, and read four times as fast as by dpkg-query, unless dpkg is at work or
+# was interrupted: then the latest changes are beside it, in files named by numbers (dpkg's lib/dpkg/dbmodify.c).
+choose_format() {
+  format=$manager
+  if [ "$manager" != dpkg ]; then return 0; fi
+  if [ -d "${database%/*}/updates" ] && [ ! -r "${database%/*}/updates" ]; then return 0; fi
+  for file in "${database%/*}"/updates/[0-9]*; do
+    if [ -e "$file" ]; then return 0; fi
+  done
+  format=status
+}
+
+# What dpkg and its status file are there with has b2sum, too, but for very old ones: it takes half of sha256sum's time.
+fingerprint_status() {
+  fingerprint=$(b2sum -l 256 "$database") || fingerprint=$(sha256sum "$database")
+  fingerprint=${fingerprint%% *}
+}
+
 fingerprint_dpkg() {
-  fingerprint=$(sha256sum "$database")
+  fingerprint=$(cat "$database" "${database%/*}"/updates/[0-9]* | sha256sum)
   fingerprint=${fingerprint%% *}
 }
 
 fingerprint_apk() {
-  fingerprint_dpkg
+  fingerprint=$(sha256sum "$database")
+  fingerprint=${fingerprint%% *}
 }
 
 # Size and times: the database of a large host is hundreds of megabytes, too many to hash at every check.
@@ -71,15 +95,19 @@ fingerprint_rpm() {
   unset IFS
 }
 
+list_status() {
+  exec grep -E '^(Package|Status|Architecture|Source|Version):|^$' "$database"
+}
+
 list_dpkg() {
-  call dpkg-query --admindir="$root/var/lib/dpkg" -W \
+  call_last dpkg-query --admindir="${database%/*}" -W \
     -f='${Package}\t${Version}\t${Architecture}\t${source:Package}\t${source:Version}\t${db:Status-Status}\n'
 }
 
 list_rpm() {
-  call rpm -qa --qf '%{NAME}\t%{EPOCH}:%{VERSION}-%{RELEASE}\t%{ARCH}\t%{SOURCERPM}\n'
+  call_last rpm -qa --qf '%{NAME}\t%{EPOCH}:%{VERSION}-%{RELEASE}\t%{ARCH}\t%{SOURCERPM}\n'
 }
 
 list_apk() {
-  sed -n '/^[PVAo]:/p;/^$/p' "$database"
+  exec sed -n '/^[PVAo]:/p;/^$/p' "$database"
 }

@@ -20,9 +20,9 @@ ACCOUNT_SECTIONS = (
     "security",
     "virtualization",
     "livepatch",
-    "kernels",
     "reboot",
     "packages",
+    "kernels",
     "account",
 )
 """Sections that the login account reads, in the order of the answer."""
@@ -33,7 +33,7 @@ ROOT_SECTIONS = ("root_identity", "root_transition")
 ROOT_CALL_PIECES = ("host", "sudo")
 """What defines ``run_as_root``."""
 
-_SECTION_PIECES = ("os", "kernel", "boot", "security", "virtualization", "livepatch", "packages", "kernels", "reboot")
+_SECTION_PIECES = ("os", "kernel", "boot", "security", "virtualization", "livepatch", "reboot", "packages", "kernels")
 _PIECES = (*ROOT_CALL_PIECES, "frame", *_SECTION_PIECES)
 _ROOT_PIECES = ("host", "frame", "root_identity", "root_transition", "root_main")
 

@@ -8,7 +8,7 @@
 run_as_root() {
   mode=$1 prompt="[patchwave $2] password: " how=none status=''
   shift 2
-  uid=$(call id -u </dev/null)
+  read_uid
   if [ "$uid" = 0 ]; then
     how=login
     sh -c "$@"
@@ -25,4 +25,14 @@ run_as_root() {
     call sudo -n -- sh -c "$@"
   fi
   status=$?
+}
+
+# The effective uid, without a process: this shell itself opens the file (proc_pid_status(5)).
+read_uid() {
+  if [ -z "$root" ]; then
+    while read -r value real uid rest; do
+      if [ "$value" = Uid: ]; then return 0; fi
+    done 2>/dev/null </proc/self/status
+  fi
+  uid=$(call_last id -u </dev/null)
 }

@@ -9,7 +9,7 @@ read_virtualization() {
   elif [ -e "$root/run/.containerenv" ]; then
     put container podman
   elif can_call systemd-detect-virt; then
-    put detected "$(call systemd-detect-virt)"
+    put detected "$(call_last systemd-detect-virt)"
   else
     put_file vendor "$root/sys/class/dmi/id/sys_vendor"
     put_file hypervisor "$root/sys/hypervisor/type"

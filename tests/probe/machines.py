@@ -17,6 +17,7 @@ STARTED = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 FINISHED = STARTED + timedelta(seconds=2)
 SHELLS = ("dash", "bash", "busybox")
 BUILD_ID = "a3" * 20
+SIGNED = "linux-signed-amd64 (6.1.106+3)"
 
 Files = Mapping[str, str | bytes]
 
@@ -57,21 +58,18 @@ DEBIAN: Files = {
     "proc/sys/kernel/version": "#1 SMP PREEMPT_DYNAMIC Debian 6.1.106-3 (2024-08-26)\n",
     "boot/vmlinuz-6.1.0-25-cloud-amd64": "",
     "lib/modules/6.1.0-25-cloud-amd64/kernel/": "",
-    "var/lib/dpkg/status": "Package: adduser\n",
-    "stand-ins/dpkg-query": r"""#!/bin/sh
-case "$*" in
-  *linux-image*)
-    printf 'owner=%s\t%s\tinstalled\t%s\t%s\n' linux-image-6.1.0-25-cloud-amd64 6.1.106-3 linux-signed-amd64 6.1.106+3
-    printf 'owner=%s\t%s\tinstalled\t%s\t%s\n' linux-image-cloud-amd64 6.1.106-3 linux-signed-amd64 6.1.106+3
-    printf 'owner=%s\t%s\tconfig-files\t%s\t%s\n' linux-image-6.1.0-9-cloud-amd64 6.1.27-1 linux-signed-amd64 6.1.27+1
-    ;;
-  *)
-    printf 'zlib1g\t1:1.2.13.dfsg-1\tamd64\tzlib\t1:1.2.13.dfsg-1\tinstalled\n'
-    printf 'adduser\t3.134\tall\tadduser\t3.134\tinstalled\n'
-    printf 'gone\t1.0\tall\tgone\t1.0\tconfig-files\n'
-    ;;
-esac
-""",
+    "var/lib/dpkg/status": "".join(
+        f"Package: {name}\nStatus: {state}\nPriority: optional\nArchitecture: {arch}\n{more}Version: {version}\n"
+        f"Description: {name}\n Version: of the description\n\n"
+        for name, state, arch, version, more in (
+            ("zlib1g", "install ok installed", "amd64", "1:1.2.13.dfsg-1", "Multi-Arch: same\nSource: zlib\n"),
+            ("adduser", "install ok installed", "all", "3.134", ""),
+            ("gone", "deinstall ok config-files", "all", "1.0", ""),
+            ("linux-image-6.1.0-25-cloud-amd64", "hold ok installed", "amd64", "6.1.106-3", f"Source: {SIGNED}\n"),
+            ("linux-image-cloud-amd64", "install ok installed", "amd64", "6.1.106-3", f"Source: {SIGNED}\n"),
+            ("linux-image-6.1.0-9-cloud-amd64", "deinstall ok config-files", "amd64", "6.1.27-1", ""),
+        )
+    ),
 }
 
 RHEL: Files = {

@@ -14,8 +14,15 @@ from orchestrator.errors import (
 from orchestrator.ports.ssh import Completed
 from orchestrator.probe.account import root_lacks
 from orchestrator.probe.answer import Answer, Section, read_answer
-from orchestrator.probe.fields import Fields, fields_of
-from orchestrator.probe.kernel import MOST_KERNELS, Owner, installed_lacks, parse_kernel, read_owners
+from orchestrator.probe.fields import Fields, Line, fields_of
+from orchestrator.probe.kernel import (
+    MOST_KERNELS,
+    Owner,
+    installed_lacks,
+    parse_kernel,
+    read_owners,
+    with_listed_owners,
+)
 from orchestrator.probe.livepatch import MOST_PATCHES, parse_livepatch
 from orchestrator.probe.notes import gnu_build_id
 from orchestrator.probe.os_release import parse_os
@@ -200,6 +207,37 @@ def test_owners(kernels: str, expected: Mapping[str, tuple[str, str] | None]) ->
     assert expected == {
         release: None if owner is None else (owner.package, owner.version) for release, owner in owners.items()
     }
+
+
+KERNEL_PACKAGES = (
+    Package(name="linux-image-6", version="6-1", source="linux", source_version="6-1"),
+    Package(name="linux-image", version="7-1"),
+)
+LISTED = Fields(
+    lines=(Line(key="manager", value="dpkg"), Line(key="release", value="6"), Line(key="owners", value="listed"))
+)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (SeenPackages(packages=Packages(manager="dpkg", fingerprint="a", items=KERNEL_PACKAGES)), ("6-1", None)),
+        (
+            SeenPackages(
+                packages=Packages(manager="dpkg", fingerprint="a", items=KERNEL_PACKAGES), rows_lack="answer_garbled"
+            ),
+            (None, "unreadable"),
+        ),
+        (SeenPackages(packages=Packages(manager="dpkg", fingerprint="a")), (None, "unreadable")),
+        (SeenPackages(lacks="answer_incomplete"), (None, "answer_incomplete")),
+    ],
+    ids=["list", "list-with-garbage", "no-list", "no-packages"],
+)
+def test_owners_in_the_list(seen: SeenPackages, expected: tuple[str | None, str | None]) -> None:
+    """Owners that are said to be in the package list are taken from it; without the whole of it they are unknown."""
+    kernels = with_listed_owners(LISTED, seen)
+    owner = read_owners(kernels)["6"]
+    assert expected == (owner and owner.version, installed_lacks(kernels))
 
 
 OWNER = Owner(
@@ -543,7 +581,9 @@ def test_nobody_speaks_for_another_hosts_package_list() -> None:
     """Hosts that call different lists by one name get fingerprints of their own; a list that we did not ask about, or
     do not have, is not known."""
     one, other = (
-        parse_packages(Section(name="packages", body=b"manager=dpkg\n" + SENT + rows, exit_status=0)).packages
+        parse_packages(
+            Section(name="packages", body=b"manager=dpkg\n" + SENT + b"list=dpkg\nlist=dpkg\n" + rows, exit_status=0)
+        ).packages
         for rows in (b"a\t1\tall\ta\t1\tinstalled\n", b"a\t2\tall\ta\t2\tinstalled\n")
     )
     assert one is not None
@@ -557,7 +597,7 @@ def test_nobody_speaks_for_another_hosts_package_list() -> None:
         assert parse_packages(Section(name="packages", body=kept, exit_status=0), unasked).packages is None
 
 
-SENT = b"fingerprint=abc\nstatus=0\nlist=sent\n"
+SENT = b"fingerprint=abc\nstatus=0\n"
 PACKAGE = Package(name="openssl", version="1:3.0-1", arch="x86_64", source="openssl", source_version="3.0-1")
 
 
@@ -565,11 +605,11 @@ PACKAGE = Package(name="openssl", version="1:3.0-1", arch="x86_64", source="open
     ("body", "expected"),
     [
         (
-            b"manager=rpm\n" + SENT + b"openssl\t1:3.0-1\tx86_64\topenssl-3.0-1.src.rpm\n",
+            b"manager=rpm\n" + SENT + b"list=rpm\nopenssl\t1:3.0-1\tx86_64\topenssl-3.0-1.src.rpm\n",
             SeenPackages(packages=Packages(manager="rpm", fingerprint="abc", items=(PACKAGE,))),
         ),
         (
-            b"manager=dpkg\n" + SENT + b"a\t1\tall\ta\t1\tinstalled\nb\t1\tall\tb\t1\tdeinstall\n",
+            b"manager=dpkg\n" + SENT + b"list=dpkg\na\t1\tall\ta\t1\tinstalled\nb\t1\tall\tb\t1\tdeinstall\n",
             SeenPackages(
                 packages=Packages(
                     manager="dpkg",
@@ -579,7 +619,7 @@ PACKAGE = Package(name="openssl", version="1:3.0-1", arch="x86_64", source="open
             ),
         ),
         (
-            b"manager=apk\n" + SENT + b"P:musl\nV:1.2-r0\nA:x86_64\no:musl\n\nP:x\nV:1-r0\n\n",
+            b"manager=apk\n" + SENT + b"list=apk\nP:musl\nV:1.2-r0\nA:x86_64\no:musl\n\nP:x\nV:1-r0\n\n",
             SeenPackages(
                 packages=Packages(
                     manager="apk",
@@ -592,18 +632,63 @@ PACKAGE = Package(name="openssl", version="1:3.0-1", arch="x86_64", source="open
             ),
         ),
         (
-            b"manager=dpkg\n" + SENT + b"\x1b[31m\nevil name\t1\tall\tx\t1\tinstalled\n\t\t\t\t\tinstalled\n",
+            b"manager=dpkg\n"
+            + SENT
+            + b"list=dpkg\n\x1b[31m\nevil name\t1\tall\tx\t1\tinstalled\n\t\t\t\t\tinstalled\n",
             SeenPackages(packages=Packages(manager="dpkg", fingerprint="abc", items=()), rows_lack="answer_garbled"),
         ),
+        (
+            b"manager=dpkg\n" + SENT + b"list=status\n"
+            b"Package: a\nStatus: hold ok installed\nArchitecture: all\nSource: b (2:1)\nVersion: 1\n\n"
+            b"Package: c\nStatus: install ok installed\nArchitecture: all\nSource: d\nVersion: 3\n\n"
+            b"Package: e\nStatus: deinstall ok config-files\nArchitecture: all\nVersion: 1\n\n"
+            b"Package: f\nStatus: install ok unpacked\n\n\n"
+            b"Version: 4~\xc3\xa9\x1b[31m\nStatus: install ok installed\nPackage: g\n",
+            SeenPackages(
+                packages=Packages(
+                    manager="dpkg",
+                    fingerprint="abc",
+                    items=(
+                        Package(name="a", version="1", arch="all", source="b", source_version="2:1"),
+                        Package(name="c", version="3", arch="all", source="d", source_version="3"),
+                        Package(name="g", version="4~\u00e9", source="g", source_version="4~\u00e9"),
+                    ),
+                )
+            ),
+        ),
+        (
+            b"manager=dpkg\n" + SENT + b"list=status\n"
+            b"Package: a\nVersion: 1\n\nStatus: install ok installed\nVersion: 1\n\n"
+            b"Package: a\nStatus: install ok installed\n\nPackage: a b\nStatus: a b installed\nVersion: 1\n",
+            SeenPackages(packages=Packages(manager="dpkg", fingerprint="abc", items=()), rows_lack="answer_garbled"),
+        ),
+        (b"manager=rpm\n" + SENT + b"list=status\nPackage: a\n", SeenPackages(lacks="unreadable")),
+        (b"manager=dpkg\n" + SENT + b"list=sent\na\n", SeenPackages(lacks="unreadable")),
         (b"manager=dpkg\nfingerprint=abc\nlist=known\n", SeenPackages(lacks="unreadable")),
         (b"manager=dpkg\nfingerprint=abc\nstatus=0\nlist!too_large\n", SeenPackages(lacks="too_large")),
-        (b"manager=dpkg\nfingerprint=abc\nstatus=2\nlist=sent\na\n", SeenPackages(lacks="unreadable")),
+        (b"manager=dpkg\nfingerprint=abc\nstatus=2\nlist=status\na\n", SeenPackages(lacks="unreadable")),
         (b"manager=dpkg\nfingerprint!unreadable\n", SeenPackages(lacks="unreadable")),
         (b"manager=none\n", SeenPackages(lacks="absent")),
         (b"manager=pacman\nfingerprint=abc\n", SeenPackages(lacks="unreadable")),
         (b"\xff\x00", SeenPackages(lacks="unreadable")),
     ],
-    ids=["rpm", "dpkg", "apk", "hostile", "known", "too-large", "failed", "unreadable", "none", "unheard", "garbage"],
+    ids=[
+        "rpm",
+        "dpkg",
+        "apk",
+        "hostile",
+        "status",
+        "hostile-status",
+        "other-managers",
+        "other-format",
+        "known",
+        "too-large",
+        "failed",
+        "unreadable",
+        "none",
+        "unheard",
+        "garbage",
+    ],
 )
 def test_packages(body: bytes, expected: Frozen) -> None:
     """The packages of each manager, or why there are none: an unreadable list is not an empty one."""

@@ -40,6 +40,20 @@ from tests.probe.machines import (
 
 every_shell = pytest.mark.parametrize("shell", SHELLS)
 
+DPKG_QUERY = r"""#!/bin/sh
+case "$*" in
+  *linux-image*)
+    printf 'owner=%s\t%s\tinstalled\t%s\t%s\n' linux-image-6.1.0-25-cloud-amd64 6.1.106-3 linux-signed-amd64 6.1.106+3
+    printf 'owner=%s\t%s\tconfig-files\t%s\t%s\n' linux-image-6.1.0-9-cloud-amd64 6.1.27-1 linux-signed-amd64 6.1.27+1
+    exit 1 ;;
+  *)
+    printf 'zlib1g\t1:1.2.13.dfsg-1\tamd64\tzlib\t1:1.2.13.dfsg-1\tinstalled\n'
+    printf 'adduser\t3.134\tall\tadduser\t3.134\tinstalled\n'
+    printf 'linux-image-6.1.0-25-cloud-amd64\t6.1.106-3\tamd64\tlinux-signed-amd64\t6.1.106+3\tinstalled\n'
+    printf 'linux-image-cloud-amd64\t6.1.106-3\tamd64\tlinux-signed-amd64\t6.1.106+3\tinstalled\n'
+    printf 'gone\t1.0\tall\tgone\t1.0\tconfig-files\n' ;;
+esac
+"""
 SUDO_FREE = r"""#!/bin/sh
 while [ "$1" != -- ]; do shift; done
 shift
@@ -63,7 +77,8 @@ def test_debian(shell: str, tmp_path: Path) -> None:
     """A Debian host: the booted image's package and source, packages with their source, nothing unknown."""
     facts = check(build(tmp_path, DEBIAN, shell=shell), shell=shell)
     assert facts.packages is not None
-    assert facts.packages.items == (
+    assert facts.packages.items is not None
+    assert tuple(package for package in facts.packages.items if not package.name.startswith("linux-image-")) == (
         Package(name="adduser", version="3.134", arch="all", source="adduser", source_version="3.134"),
         Package(
             name="zlib1g", version="1:1.2.13.dfsg-1", arch="amd64", source="zlib", source_version="1:1.2.13.dfsg-1"
@@ -114,6 +129,68 @@ def test_known_packages_are_not_sent_again(shell: str, tmp_path: Path) -> None:
     assert again.packages is not None
     assert (first.packages.fingerprint, None) == (again.packages.fingerprint, again.packages.items)
     assert first.content_hash() == again.content_hash()
+
+
+@every_shell
+def test_kernels_are_the_same_however_their_owners_are_read(shell: str, tmp_path: Path) -> None:
+    """Out of the list that is sent, out of the status file when the list is known, by dpkg-query while dpkg works."""
+    root = build(tmp_path, DEBIAN, shell=shell)
+    sent = check(root, shell=shell)
+    assert sent.packages is not None
+    known = check(root, shell=shell, known=sent.packages.fingerprint)
+    build(tmp_path, {"var/lib/dpkg/updates/0003": "", "stand-ins/dpkg-query": DPKG_QUERY}, shell=shell)
+    at_work = check(root, shell=shell)
+    assert at_work.packages is not None
+    at_work_again = check(root, shell=shell, known=at_work.packages.fingerprint)
+    assert [sent.kernel] * 3 == [known.kernel, at_work.kernel, at_work_again.kernel]
+    assert [{}] * 4 == [facts.unknown for facts in (sent, known, at_work, at_work_again)]
+    assert sent.packages.items == at_work.packages.items
+    assert (None, None) == (
+        known.packages and known.packages.items,
+        at_work_again.packages and at_work_again.packages.items,
+    )
+
+
+def test_the_programs_that_a_check_starts(tmp_path: Path) -> None:
+    """A check is paid for in processes, by every host at every check: these, and no other. (Without a root prefix, the
+    uid is read without one.)"""
+    programs = ("awk", "b2sum", "cat", "date", "dpkg-query", "grep", "head", "od", "sed", "sha256sum", "stat", "tr")
+    started = tmp_path / "started"
+    noted = {
+        f"stand-ins/{name}": f'#!/bin/sh\necho {name} >>{started}\nPATH=/usr/bin:/bin exec {name} "$@"\n'
+        for name in programs
+    }
+    root = build(tmp_path / "root", {**DEBIAN, **noted})
+    absent = ProbePart(name="tool", script="tool() { cat; }", when="has_tool kcarectl")
+    first = read(run(command(extra=[absent]), root))
+    assert ["od", "date", "b2sum", "grep"] == started.read_text().split()
+    started.unlink()
+    assert first.packages is not None
+    check(root, known=first.packages.fingerprint)
+    assert ["od", "date", "b2sum", "awk"] == started.read_text().split()
+
+
+@every_shell
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("status", "Package: new\nStatus: install ok installed\nVersion: 1\n"),
+        ("updates/0000", ""),
+        ("updates/0001", "x"),
+    ],
+)
+def test_a_changed_database_is_read_again(shell: str, file: str, text: str, tmp_path: Path) -> None:
+    """Whatever changes in dpkg's database, what it has not merged yet included, the list is sent again."""
+    root = build(tmp_path, {**DEBIAN, "stand-ins/dpkg-query": DPKG_QUERY}, shell=shell)
+    if file == "updates/0001":
+        build(root, {"var/lib/dpkg/updates/0000": "y"}, shell=shell)
+    before = check(root, shell=shell)
+    build(root, {f"var/lib/dpkg/{file}": text}, shell=shell)
+    assert before.packages is not None
+    after = check(root, shell=shell, known=before.packages.fingerprint)
+    assert after.packages is not None
+    assert after.packages.items is not None
+    assert before.packages.fingerprint != after.packages.fingerprint
 
 
 @every_shell
@@ -414,8 +491,9 @@ def test_a_truncated_script_runs_nothing(shell: str, tmp_path: Path) -> None:
         assert done.stdout == b"", cut
 
 
-def test_real_dpkg(tmp_path: Path) -> None:
-    """Debian's own dpkg-query reads the database below the root prefix."""
+@pytest.mark.parametrize("journal", [False, True], ids=["settled", "interrupted"])
+def test_real_dpkg(journal: bool, tmp_path: Path) -> None:
+    """The status file says what Debian's own dpkg-query says, which reads the database where dpkg was interrupted."""
     require("dpkg-query")
     status = "\n\n".join(
         f"Package: {name}\nStatus: {state}\nArchitecture: amd64\nVersion: {version}\nSource: {source}\n"
@@ -426,7 +504,7 @@ def test_real_dpkg(tmp_path: Path) -> None:
             ("libc6", "deinstall ok config-files", "2.36-9", "glibc"),
         )
     )
-    files = {path: text for path, text in DEBIAN.items() if path != "stand-ins/dpkg-query"}
+    files = {**DEBIAN, **({"var/lib/dpkg/updates/0000": ""} if journal else {})}
     files |= {"var/lib/dpkg/status": status + "\n", "boot/vmlinuz-6.1.0-26-cloud-amd64": ""}
     facts = check(build(tmp_path, files))
     assert facts.kernel is not None
