@@ -26,10 +26,10 @@ class Box:
         return cls.of(folder, describe(index + 1)[index])
 
     @classmethod
-    def of_os(cls, folder: Path, key: str, *tools: str) -> "Box":
+    def of_os(cls, folder: Path, key: str, *tools: str, name: str = "web-001") -> "Box":
         """A host of that system, as a script names it, with these live-patch tools."""
-        script = {"web-001": HostScript(os=key, tools=tools)}
-        return cls.of(folder, describe(1, mixed=True, script=script)[0])
+        machines = describe(4, mixed=True, script={"*": HostScript(os=key, tools=tools)})
+        return cls.of(folder, next(machine for machine in machines if machine.name == name))
 
     @classmethod
     def of(cls, folder: Path, machine: Machine) -> "Box":
@@ -44,17 +44,27 @@ class Box:
 
     def run(self, program: str, *arguments: str, stdin: str = "", account: Account | None = None) -> str:
         """Run a stand-in; its exit code and all that it said."""
+        code, said = self.ask(program, *arguments, stdin=stdin, account=account)
+        return f"{code}: {said.decode()}".strip()
+
+    def ask(self, program: str, *arguments: str, stdin: str = "", account: Account | None = None) -> tuple[int, bytes]:
+        """The same, with the bytes as they are."""
         done = subprocess.run(
             [self.disk.root / "stand-ins" / program, *arguments],
             env=self.disk.environment(account),
-            input=stdin,
+            input=stdin.encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
             timeout=60,
             check=False,
         )
-        return f"{done.returncode}: {done.stdout}".strip()
+        return done.returncode, done.stdout
+
+    def give(self, program: str, text: str) -> None:
+        """Give it a stand-in, and all hosts of its site that have the same tools."""
+        file = self.disk.root / "stand-ins" / program
+        file.write_text(text)
+        file.chmod(0o755)
 
     def module(self, patch_id: str, *, of_host: int | None = None) -> str:
         """A file with that patch's module for this host's kernel, or for another host's."""
