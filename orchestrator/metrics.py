@@ -18,7 +18,7 @@ from orchestrator.core.patches import Severity
 from orchestrator.core.sightings import CheckRecord, Sighting
 from orchestrator.core.windows import Exposure, Window
 from orchestrator.ports.runtime import Clock
-from orchestrator.ports.store import Store
+from orchestrator.ports.store import RolloutHead, Store
 from orchestrator.services.read_fleet import ReadFleet
 
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
@@ -60,6 +60,7 @@ class StoreCollector(Collector):
 
     def __init__(self, store: Store, clock: Clock, *, per_host: bool) -> None:
         self._store, self._clock, self._per_host = store, clock, per_host
+        self._ended = _EndedAttempts(store)
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registration must not read the database."""
@@ -85,8 +86,9 @@ class StoreCollector(Collector):
         yield _live_patches(current)
         yield _stalled(current)
         yield from _oldest_check(sightings)
-        yield _rollouts(row.state_name for row in self._store.rollouts.all())
-        yield _rollout_hosts(self._store)
+        heads = self._store.rollouts.heads()
+        yield _rollouts(head.state_name for head in heads)
+        yield _rollout_hosts(self._ended.counted(head) for head in heads)
         if self._per_host:
             yield _exposed_per_host(records, exposures)
 
@@ -223,16 +225,36 @@ def _rollouts(states: Iterable[str]) -> Metric:
     return family
 
 
-def _rollout_hosts(store: Store) -> Metric:
+class _EndedAttempts:
+    """How many attempts of each rollout ended, by outcome and tool: counted again only once the rollout moved, because
+    every outcome is a commit of its rollout. Ended rollouts, which are nearly all, are read once per process."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._counted: dict[str, tuple[int, Counter[tuple[str, str]]]] = {}
+
+    def counted(self, head: RolloutHead) -> Counter[tuple[str, str]]:
+        """By outcome and tool."""
+        known = self._counted.get(head.id)
+        if known is None or known[0] != head.version:
+            # A rollout that moves while it is counted has another version at the next scrape: it is counted again.
+            known = self._counted[head.id] = (head.version, self._count(head.id))
+        return known[1]
+
+    def _count(self, rollout_id: str) -> Counter[tuple[str, str]]:
+        ended = self._store.attempts.outcomes(rollout_id)
+        if not ended:
+            return Counter()
+        hosts = {attempt.id: attempt.host_id for attempt in self._store.attempts.of_rollout(rollout_id)}
+        tools = {host["host_id"]: host["backend"] for host in self._store.rollouts.load(rollout_id).plan["hosts"]}
+        return Counter((outcome.code.value, tools[hosts[key]]) for key, outcome in ended.items())
+
+
+def _rollout_hosts(ended: Iterable[Counter[tuple[str, str]]]) -> Metric:
     family = CounterMetricFamily(
         "patchwave_rollout_hosts", "Attempts on hosts that ended, by outcome and tool.", labels=["outcome", "tool"]
     )
-    counted: Counter[tuple[str, str]] = Counter()
-    for row in store.rollouts.all():
-        tools = {host["host_id"]: host["backend"] for host in row.plan["hosts"]}
-        attempts = {attempt.id: attempt for attempt in store.attempts.of_rollout(row.id)}
-        for key, outcome in store.attempts.outcomes(row.id).items():
-            counted[outcome.code.value, tools[attempts[key].host_id]] += 1
+    counted = sum(ended, Counter[tuple[str, str]]())
     for (code, tool), count in sorted(counted.items()):
         family.add_metric([code, tool], count)
     return family

@@ -89,8 +89,7 @@ def _add_rollouts(api: FastAPI, rollouts: ReadRollouts) -> None:
     @api.get("/api/v1/rollouts")
     def list_rollouts(limit: Limit = 100, cursor: Cursor = None, state: str | None = None) -> Json:
         """Rollouts, oldest first: their ids sort by time."""
-        rows = [row for row in rollouts.all() if state is None or row["state"] == state]
-        return page("rollouts", rows, lambda row: str(row["id"]), limit, cursor)
+        return page("rollouts", rollouts.all(state), lambda row: str(row["id"]), limit, cursor)
 
     @api.get("/api/v1/rollouts/{rollout_id}")
     def show_rollout(rollout_id: str) -> Json:

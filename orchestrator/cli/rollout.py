@@ -164,7 +164,7 @@ def list_rollouts(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"rollouts": app.read_rollouts.all()})
         return
-    rows = app.store.rollouts.all()
+    rows = app.store.rollouts.heads()
     table = (
         (row.id, row.playbook, coloured(row.state_name), row.created_at.isoformat(" ", "seconds"), row.started_by)
         for row in rows
@@ -179,7 +179,7 @@ def show(context: typer.Context, rollout: RolloutId, as_json: AsJson = False) ->
 
 
 def _find(app: App, text: str) -> str:
-    found = [row.id for row in app.store.rollouts.all() if row.id.endswith(text.upper()) or row.id == text]
+    found = [row.id for row in app.store.rollouts.heads() if row.id.endswith(text.upper()) or row.id == text]
     if len(found) != 1:
         raise NotFound(f"{'no rollout' if not found else 'more than one rollout'} ends with {text!r}")
     return found[0]

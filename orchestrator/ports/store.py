@@ -4,7 +4,7 @@ All writes are transactions: they happen whole or not at all. Every method raise
 cannot be reached.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from orchestrator.core.attempts import Attempt, Outcome
@@ -118,21 +118,24 @@ class ExposureStore(Protocol):
         ...
 
 
-class RolloutRow(Frozen):
-    """A rollout as stored: its frozen plan and its state, as JSON of `core.planning.Plan` and `core.rollout.State`.
-
-    ``version`` grows with every commit; ``state_name`` is what lists and metrics filter by.
-    """
+class RolloutHead(Frozen):
+    """What is cheap to read of a rollout. ``state_name`` is what lists and metrics filter by; ``version`` grows with
+    every commit: what was derived from a rollout, its attempts included, holds until it moved."""
 
     id: str
     playbook: str
     state_name: str
-    plan: Json
-    state: Json
     version: int
     created_at: Moment
     updated_at: Moment
     started_by: str | None = None
+
+
+class RolloutRow(RolloutHead):
+    """A rollout as stored: its frozen plan and its state, as JSON of `core.planning.Plan` and `core.rollout.State`."""
+
+    plan: Json
+    state: Json
 
 
 class Lease(Frozen):
@@ -155,8 +158,8 @@ class RolloutStore(Protocol):
         """One by id. Raises `NotFound`."""
         ...
 
-    def all(self) -> tuple[RolloutRow, ...]:
-        """All, newest first."""
+    def heads(self, state_names: Collection[str] | None = None) -> tuple[RolloutHead, ...]:
+        """All, or those in one of these states, newest first; without plan and state, which may be megabytes each."""
         ...
 
     def commit(

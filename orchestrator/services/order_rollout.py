@@ -15,6 +15,8 @@ from orchestrator.ports.store import RolloutRow, Store
 REQUESTS = "request.{}."
 """Notes: events that somebody asked for, by rollout; their keys sort by time."""
 
+_ALL_REQUESTS = "request."
+
 WAITS_FOR_OPERATOR = frozenset({RolloutStatus.HELD, RolloutStatus.PAUSED})
 """Where an engine has nothing to do until somebody gives an order."""
 
@@ -64,3 +66,8 @@ class OrderRollout:
         decide(RolloutState.model_validate(row.state), event, self.clock.now())
         note = {"event": event.model_dump(mode="json"), "by": asked_by, "at": self.clock.now().isoformat()}
         self.store.notes.put(REQUESTS.format(row.id) + self.new_id(), note)
+
+
+def ordered_about(store: Store) -> set[str]:
+    """The ids of the rollouts that have an order which no engine took up yet."""
+    return {key.split(".")[1] for key in store.notes.items(_ALL_REQUESTS)}

@@ -9,12 +9,15 @@ from orchestrator.core.plans import Plan
 from orchestrator.core.reopening import reopening
 from orchestrator.core.rollout import rollout_view
 from orchestrator.core.rollout_state import RolloutState
+from orchestrator.core.rollout_states import FINAL_ROLLOUT, RolloutStatus
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import RolloutRow, Store
-from orchestrator.services.order_rollout import REQUESTS, WAITS_FOR_OPERATOR
+from orchestrator.services.order_rollout import WAITS_FOR_OPERATOR, ordered_about
 
 Json = dict[str, Any]
 FOLLOW_SECONDS = 0.5
+WANTS_ENGINE = frozenset(RolloutStatus) - FINAL_ROLLOUT - WAITS_FOR_OPERATOR
+"""In these states there is something for an engine to do, without any order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +27,10 @@ class ReadRollouts:
     store: Store
     clock: Clock
 
-    def all(self) -> list[Json]:
-        """All rollouts, newest first."""
-        return [_view(row) for row in self.store.rollouts.all()]
+    def all(self, state_name: str | None = None) -> list[Json]:
+        """All rollouts, or those in that state, newest first."""
+        heads = self.store.rollouts.heads(None if state_name is None else {state_name})
+        return [self.one(head.id) for head in heads]
 
     def one(self, rollout_id: str) -> Json:
         """One by id. Raises `NotFound`."""
@@ -35,15 +39,9 @@ class ReadRollouts:
     def undriven(self) -> tuple[str, ...]:
         """Rollouts that want an engine and have none: begun or ordered about, and under no live lease; oldest first."""
         now = self.clock.now()
-        wanting = [row for row in self.store.rollouts.all() if self._wants_engine(row)]
-        leases = {row.id: self.store.leases.current(row.id) for row in wanting}
-        free = [row.id for row in wanting if (lease := leases[row.id]) is None or lease.expires_at <= now]
-        return tuple(sorted(free))
-
-    def _wants_engine(self, row: RolloutRow) -> bool:
-        if self.store.notes.items(REQUESTS.format(row.id)):
-            return True
-        return not _state(row).is_final and row.state_name not in WAITS_FOR_OPERATOR
+        wanting = ordered_about(self.store).union(head.id for head in self.store.rollouts.heads(WANTS_ENGINE))
+        leases = {key: self.store.leases.current(key) for key in sorted(wanting)}
+        return tuple(key for key, lease in leases.items() if lease is None or lease.expires_at <= now)
 
     def follow(self, rollout_id: str, watch: Callable[[RolloutState], None]) -> RolloutState:
         """Look at it again and again until it is final or waits for an operator; the state in which it rests."""

@@ -1,7 +1,7 @@
 """Rollouts, their journal, and the one transaction by which an engine moves on."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, select, text, update
@@ -9,12 +9,14 @@ from sqlalchemy.exc import IntegrityError
 
 from orchestrator.core.attempts import Attempt, Outcome
 from orchestrator.errors import Conflict, HostBeingChanged, NotFound, StaleState
-from orchestrator.ports.store import Json, Lease, RolloutRow
+from orchestrator.ports.store import Json, Lease, RolloutHead, RolloutRow
 from orchestrator.store.attempts import attempt_of
 from orchestrator.store.database import Database
 from orchestrator.store.leases import require_held
 from orchestrator.store.statements import add_missing, lock_hosts, matching, values_of
 from orchestrator.store.tables import ATTEMPTS, HOST_LOCKS, OUTCOMES, ROLLOUT_EVENTS, ROLLOUTS
+
+_HEADS = select(*(ROLLOUTS.c[name] for name in RolloutHead.model_fields))
 
 
 class SqlRollouts:
@@ -39,10 +41,13 @@ class SqlRollouts:
             raise NotFound(f"no rollout {rollout_id}")
         return _rollout(row)
 
-    def all(self) -> tuple[RolloutRow, ...]:
-        """All, newest first."""
+    def heads(self, state_names: Collection[str] | None = None) -> tuple[RolloutHead, ...]:
+        """All, or those in one of these states, newest first."""
+        query = (
+            _HEADS if state_names is None else _HEADS.where(ROLLOUTS.c.state_name.in_(sorted(map(str, state_names))))
+        )
         with self._database.read() as connection:
-            found = [_rollout(row) for row in connection.execute(select(ROLLOUTS))]
+            found = [RolloutHead.model_validate(values_of(row)) for row in connection.execute(query)]
         return tuple(sorted(found, key=lambda row: (row.created_at, row.id), reverse=True))
 
     def commit(

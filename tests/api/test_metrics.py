@@ -1,15 +1,19 @@
 """The metrics: right for what is known, never more labels than the words of the reference."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+from orchestrator.core.attempts import Outcome, OutcomeCode
 from orchestrator.core.exposure_states import ClosedBy
 from orchestrator.core.identity import HostRecord
 from tests.api.service import HOUR, Service, known_service, rolled_out
 from tests.core.exposure_builders import LAB_1, facts, live
 from tests.fakes.clock import START
+from tests.fakes.store import FakeAttempts
 from tests.services.fleets import record
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
@@ -216,6 +220,46 @@ def test_rollouts_and_their_hosts() -> None:
     rolled_out(service)
     assert {"{state=failed}": 1.0} == named(service, "patchwave_rollouts")
     assert {"{outcome=refused,tool=klp}": 1.0} == named(service, "patchwave_rollout_hosts_total")
+
+
+class _Counting:
+    """Attempts that tell whose outcomes were read."""
+
+    def __init__(self, attempts: FakeAttempts) -> None:
+        self._attempts, self.read = attempts, list[str]()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._attempts, name)
+
+    def outcomes(self, rollout_id: str) -> Mapping[str, Outcome]:
+        self.read.append(rollout_id)
+        return self._attempts.outcomes(rollout_id)
+
+
+def test_a_rollout_is_counted_again_only_once_it_moved() -> None:
+    """A scrape does not read every rollout that ever was; one that moved has its new outcomes."""
+    service = known_service()
+    ended = rolled_out(service)
+    store = service.known.store
+    store.attempts = counting = cast("FakeAttempts", _Counting(store.attempts))
+    read = cast("_Counting", counting).read
+    assert [{"{outcome=refused,tool=klp}": 1.0}] * 3 == [
+        named(service, "patchwave_rollout_hosts_total") for _ in range(3)
+    ]
+    assert [ended] == read
+
+    store.rollouts.create(store.rollouts.load(ended).model_copy(update={"id": "later", "state_name": "running"}))
+    assert {"{state=failed}": 1.0, "{state=running}": 1.0} == named(service, "patchwave_rollouts")
+    lease = store.leases.acquire("later", "engine", START, 60)
+    row = store.rollouts.load("later")
+    known = store.attempts.of_rollout(ended)[0]
+    intent = known.model_copy(update={"id": "a2", "rollout_id": "later"})
+    outcome = Outcome(attempt_id="a2", code=OutcomeCode.DONE, finished_at=START)
+    store.rollouts.commit(row=row, lease=lease, events=[], intents=[intent], outcomes=[outcome])
+    assert {"{outcome=refused,tool=klp}": 1.0, "{outcome=done,tool=klp}": 1.0} == named(
+        service, "patchwave_rollout_hosts_total"
+    )
+    assert [ended, "later", "later"] == read
 
 
 def test_checks_of_this_process_are_timed() -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from orchestrator.core.attempts import Attempt, Outcome
@@ -13,7 +13,7 @@ from orchestrator.core.patches import Patch
 from orchestrator.core.sightings import CheckRecord, Sighting, next_sighting
 from orchestrator.core.windows import Exposure, Window
 from orchestrator.errors import Conflict, HostBeingChanged, LeaseHeld, NotFound, StaleState
-from orchestrator.ports.store import HostChange, Json, Lease, RolloutRow
+from orchestrator.ports.store import HostChange, Json, Lease, RolloutHead, RolloutRow
 
 
 class FakeHosts:
@@ -275,8 +275,10 @@ class FakeRollouts:
             raise NotFound(f"no rollout {rollout_id}")
         return self._rows[rollout_id]
 
-    def all(self) -> tuple[RolloutRow, ...]:
-        return tuple(sorted(self._rows.values(), key=lambda row: (row.created_at, row.id), reverse=True))
+    def heads(self, state_names: Collection[str] | None = None) -> tuple[RolloutHead, ...]:
+        rows = [row for row in self._rows.values() if state_names is None or row.state_name in state_names]
+        ordered = sorted(rows, key=lambda row: (row.created_at, row.id), reverse=True)
+        return tuple(RolloutHead(**row.model_dump(include=set(RolloutHead.model_fields))) for row in ordered)
 
     def events(self, rollout_id: str) -> tuple[Json, ...]:
         return self._events.get(rollout_id, ())

@@ -5,10 +5,12 @@ import pytest
 from orchestrator.core.rollout_events import Pause, Resume
 from orchestrator.core.rollout_states import RolloutStatus
 from orchestrator.errors import NotFound
+from orchestrator.ports.store import RolloutRow
 from orchestrator.services.drive_rollout import LEASE_SECONDS, RENEW_SECONDS
 from orchestrator.services.read_rollouts import ReadRollouts
 from tests.core.rollout_world import planned
 from tests.fakes.clock import FakeClock
+from tests.fakes.store import FakeRollouts
 from tests.services.engine_world import World
 
 QUICK = "1s"
@@ -55,6 +57,24 @@ def test_a_paused_rollout_wants_an_engine_once_it_is_ordered_about() -> None:
     assert () == read(world).undriven()
     world.ask(Resume())
     assert (world.rollout,) == read(world).undriven()
+
+
+class _OnlyHeads(FakeRollouts):
+    """Rollouts whose plans and states are not read."""
+
+    def load(self, rollout_id: str) -> RolloutRow:
+        raise AssertionError(rollout_id)
+
+
+def test_who_wants_an_engine_is_asked_of_no_ended_rollout() -> None:
+    """The service asks every two seconds: no plan or state is read for it, however many rollouts there ever were."""
+    world = World(planned(1, soak=QUICK), planned(1, soak=QUICK))
+    world.drive()
+    blind = _OnlyHeads(world.store.hosts, world.store.leases, world.store.attempts)
+    vars(blind).update(vars(world.store.rollouts))
+    world.store.rollouts = blind
+
+    assert tuple(world.others) == read(world).undriven()
 
 
 class Busy(FakeClock):

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from orchestrator.core.attempts import Action, OutcomeCode
+from orchestrator.core.rollout_states import RolloutStatus
 from orchestrator.errors import Conflict, HostBeingChanged, LeaseHeld, NotFound, StaleState
-from orchestrator.ports.store import Store
+from orchestrator.ports.store import RolloutHead, Store
 from tests.adapters.store.samples import HOUR, T0, attempt, host, outcome, rollout, started, step
 
 LATER = T0 + timedelta(seconds=61)
@@ -17,12 +18,29 @@ def test_rollouts_come_back_as_they_were_newest_first(store: Store) -> None:
     """Every field survives; an unknown one is not found; an id is taken once."""
     store.rollouts.create(rollout("R1"))
     store.rollouts.create(rollout("R2", created_at=T0 + HOUR))
-    assert (rollout("R2", created_at=T0 + HOUR), rollout("R1")) == store.rollouts.all()
+    assert (head("R2", created_at=T0 + HOUR), head("R1")) == store.rollouts.heads()
     assert rollout("R1") == store.rollouts.load("R1")
     with pytest.raises(NotFound, match="R9"):
         store.rollouts.load("R9")
     with pytest.raises(Conflict, match="R1"):
         store.rollouts.create(rollout("R1"))
+
+
+def head(rollout_id: str, **changes: Any) -> RolloutHead:
+    """What is listed of that rollout."""
+    return RolloutHead.model_validate(rollout(rollout_id, **changes).model_dump(exclude={"plan", "state"}))
+
+
+def test_rollouts_are_listed_by_their_state(store: Store) -> None:
+    """As it is since the last commit."""
+    for number, name in enumerate(("planned", "running", "succeeded")):
+        store.rollouts.create(rollout(f"R{number}", state_name=name))
+    assert ["R1", "R0"] == [one.id for one in store.rollouts.heads({RolloutStatus.PLANNED, "running", "paused"})]
+    assert () == store.rollouts.heads(set())
+    lease = store.leases.acquire("R0", "engine", T0, 60)
+    moved = store.rollouts.load("R0").model_copy(update={"state_name": "succeeded"})
+    store.rollouts.commit(row=moved, lease=lease, events=[], intents=(), outcomes=())
+    assert [("R2", 0), ("R0", 1)] == [(one.id, one.version) for one in store.rollouts.heads({"succeeded"})]
 
 
 def test_a_commit_moves_state_journal_and_attempts_together(store: Store) -> None:
