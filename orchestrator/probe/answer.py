@@ -12,12 +12,12 @@ INCOMPLETE = "answer_incomplete"
 
 _NOT_RUN = re.compile(rb"currently not available|nologin|not found|permission denied|no such file", re.IGNORECASE)
 _FRAME_LINE = re.compile(
-    rb"(?:\A|\n)PATCHWAVE (?P<nonce>[A-Za-z0-9]{1,64}) (?:(?P<kind>begin|root|done)"
+    rb"\nPATCHWAVE (?P<nonce>[A-Za-z0-9]{1,64}) (?:(?P<kind>begin|root|done)"
     rb"|section (?P<opens>[a-z][a-z0-9_]{0,39})|err (?P<err>[0-9]{1,3})"
     rb"|end (?P<closes>[a-z][a-z0-9_]{0,39}) (?P<status>[0-9]{1,3}|too_large|absent) (?P<count>[0-9]{1,9}))(?=\n)"
 )
 """A line of the frame, anybody's: which are ours tells the nonce. A match ends before the newline that the next one
-begins with, so that a forged line hides no true one."""
+begins with, so that a forged line hides no true one. Its first bytes are plain: they are what is searched for."""
 
 _CONTINUATION = bytes(range(0x80, 0xC0))
 """Bytes of UTF-8 that begin no character."""
@@ -58,12 +58,13 @@ def read_answer(completed: Completed, *, nonce: str) -> Answer:
     Raises `ShellUnusable` when the login shell clearly did not run our script, `AnswerGarbled` when there is no trace
     of our frame for any other reason. Everything else is an `Answer`, however little of it came.
     """
-    frames = [line for line in _FRAME_LINE.finditer(completed.stdout) if line["nonce"] == nonce.encode()]
+    data = b"\n" + completed.stdout
+    frames = [line for line in _FRAME_LINE.finditer(data) if line["nonce"] == nonce.encode()]
     if not frames:
         raise _no_frame(completed)
     kinds = [frame["kind"] for frame in frames]
     return Answer(
-        sections=_sections(completed.stdout, frames),
+        sections=_sections(data, frames),
         complete=b"done" in kinds,
         root=b"root" in kinds,
         stderr=clean(completed.stderr, 2000),
