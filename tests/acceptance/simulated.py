@@ -93,8 +93,8 @@ def simulate(tmp_path: Path) -> Iterator[Simulate]:
     """Starts a fleet: ``simulate(hosts=30, faults={"web-001": Faults(stalls=True)})``."""
     with ExitStack() as stack:
 
-        def begin(hosts: int, faults: Mapping[str, Faults] | None = None) -> SimulatedLab:
-            fleet = stack.enter_context(SimulatedFleet(tmp_path / "fleet", hosts=hosts, faults=faults))
+        def begin(hosts: int, faults: Mapping[str, Faults] | None = None, *, mixed: bool = False) -> SimulatedLab:
+            fleet = stack.enter_context(SimulatedFleet(tmp_path / "fleet", hosts=hosts, mixed=mixed, faults=faults))
             return SimulatedLab(fleet=fleet, product=Patchwave(home=hand_over_to(tmp_path / "home", fleet)))
 
         yield begin

@@ -4,8 +4,6 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,42 +17,13 @@ from orchestrator.lab.simulated import background
 from orchestrator.lab.simulated.catalogue import write_catalogue
 from orchestrator.lab.simulated.faults import Faults
 from orchestrator.lab.simulated.fleet import SimulatedFleet
-from orchestrator.lab.simulated.handover import demand_home_of_a_lab, hand_over_to
+from orchestrator.lab.simulated.handover import demand_home_of_a_lab
 from orchestrator.lab.simulated.kernels import KERNELS
 from orchestrator.lab.simulated.machines import describe
 from orchestrator.lab.simulated.processes import processes_below
 from orchestrator.lab.simulated.script import HostScript, load_script
-from orchestrator.settings import load_settings
+from tests.lab.fleets import Start, app_in, scan
 from tests.lab.simulated import eventually
-
-Started = tuple[SimulatedFleet, App]
-Start = Callable[..., Started]
-
-
-def app_in(home: Path, environ: Mapping[str, str] | None = None) -> App:
-    settings, origins = load_settings({"PATCHWAVE_CHECK_TIMEOUT": "5s", **(environ or {})}, home)
-    return App(settings=settings, origins=origins, folder=home)
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a fleet, handed over to a home."""
-    with ExitStack() as stack:
-
-        def begin(hosts: int, faults: Mapping[str, Faults] | None = None) -> Started:
-            fleet = stack.enter_context(SimulatedFleet(tmp_path / "fleet", hosts=hosts, faults=faults))
-            app = app_in(hand_over_to(tmp_path / "home", fleet))
-            stack.callback(app.close)
-            return fleet, app
-
-        yield begin
-
-
-def scan(app: App) -> dict[str, CheckRecord]:
-    """The checks of all hosts, by name."""
-    members = app.fleet().members
-    records = app.scan(members)
-    return {member.name: records[member.record.id] for member in members}
 
 
 def errors(app: App) -> dict[str, str | None]:

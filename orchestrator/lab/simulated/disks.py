@@ -71,8 +71,11 @@ class Disk:
     def write(self, path: str, text: str) -> None:
         """Write a file below the root."""
         file = self.root / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        try:
+            file.write_text(text)
+        except FileNotFoundError:
+            file.parent.mkdir(parents=True)
+            file.write_text(text)
 
     def read(self, path: str) -> str:
         """Read one; nothing where there is none."""
@@ -132,9 +135,12 @@ class Disk:
         links["stand-ins"] = self.site.stand_ins(self.machine.tools)
         links["lab/control"] = self.site.control
         for path, target in links.items():
-            link = self.root / path
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(target)
+            self._link(path, target)
+
+    def _link(self, path: str, target: Path) -> None:
+        link = self.root / path
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(target)
 
     def _shared(self) -> dict[str, Path]:
         """What the host shares with others of its kernel, by path below the root."""
@@ -217,8 +223,7 @@ class Disk:
             link = self.root / path
             if path.startswith(("proc/", "sys/")) and not link.is_symlink():
                 link.unlink(missing_ok=True)
-                link.parent.mkdir(parents=True, exist_ok=True)
-                link.symlink_to(target)
+                self._link(path, target)
 
     def _load_persisted(self) -> None:
         """As systemd-modules-load(8) does."""

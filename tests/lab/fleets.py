@@ -1,0 +1,44 @@
+"""Simulated fleets that run, each with the application in a home that knows it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from orchestrator.bootstrap import App
+from orchestrator.core.sightings import CheckRecord
+from orchestrator.lab.simulated.faults import Faults
+from orchestrator.lab.simulated.fleet import SimulatedFleet
+from orchestrator.lab.simulated.handover import hand_over_to
+from orchestrator.settings import load_settings
+
+Started = tuple[SimulatedFleet, App]
+Start = Callable[..., Started]
+
+
+def app_in(home: Path, environ: Mapping[str, str] | None = None) -> App:
+    """The application in a home."""
+    settings, origins = load_settings({"PATCHWAVE_CHECK_TIMEOUT": "5s", **(environ or {})}, home)
+    return App(settings=settings, origins=origins, folder=home)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a fleet, handed over to a home."""
+    with ExitStack() as stack:
+
+        def begin(hosts: int, faults: Mapping[str, Faults] | None = None, *, mixed: bool = False) -> Started:
+            fleet = stack.enter_context(SimulatedFleet(tmp_path / "fleet", hosts=hosts, mixed=mixed, faults=faults))
+            app = app_in(hand_over_to(tmp_path / "home", fleet))
+            stack.callback(app.close)
+            return fleet, app
+
+        yield begin
+
+
+def scan(app: App) -> dict[str, CheckRecord]:
+    """The checks of all hosts, by name."""
+    members = app.fleet().members
+    records = app.scan(members)
+    return {member.name: records[member.record.id] for member in members}
