@@ -100,17 +100,25 @@ def _dpkg(listing: bytes) -> Iterator[Row | None]:
 
 def _status(listing: bytes) -> Iterator[Row | None]:
     """Lines of dpkg's own file (deb-control(5)), an empty one after each package."""
-    plain = _PLAIN_TEXT.fullmatch(listing) is not None
-    for block in listing.split(b"\n\n"):
-        text = block.decode() if plain else "\n".join(clean(line, 200) for line in _lines(block))
-        cells = dict(line.partition(": ")[::2] for line in text.split("\n") if line)
-        state = cells.get("Status", "").rpartition(" ")[2]
-        if state == "installed":
+    for block in _text(listing).split("\n\n"):
+        cells: dict[str, str] = {}
+        for line in block.split("\n"):
+            key, _, value = line.partition(": ")
+            cells[key] = value
+        state = cells.get("Status", "")
+        if state.endswith(" installed"):
             name, version = cells.get("Package", ""), cells.get("Version", "")
             source, _, source_version = cells.get("Source", name).partition(" ")
             yield _row(name, cells.get("Architecture", ""), version, source, source_version.strip("()") or version)
-        elif cells and not state:
+        elif not state and block.strip():
             yield None
+
+
+def _text(listing: bytes) -> str:
+    """The listing, printable line by line: it nearly always is so already."""
+    if _PLAIN_TEXT.fullmatch(listing):
+        return listing.decode()
+    return "\n".join(clean(line, 200) for line in listing.split(b"\n"))
 
 
 def _rpm(listing: bytes) -> Iterator[Row | None]:
