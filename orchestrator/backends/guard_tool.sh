@@ -13,7 +13,7 @@ has_tool() {
 # run_tool PROGRAM ARGUMENT...: runs it up to the limit. Sets status and returns it: the program's own exit status; 127
 # where it is not there, 126 where it could not be started, 124 (and timed_out=yes) where it had to be ended.
 run_tool() {
-    echo "+ $*"
+    printf '+ %s\n' "$*"
     said_from=$(wc -c <"$folder/output") said_to=$said_from timed_out=no status=126
     tool_end=$(($(seconds) + limit))
     rm -f "$folder/pipe"
@@ -23,7 +23,8 @@ run_tool() {
     become_tool "$@" </dev/null >"$folder/pipe" 2>&1 &
     tool_pid=$!
     put "$folder/tool" "$tool_pid $(started_at "$tool_pid") $((tool_end + 60))"
-    wait_for_tool
+    # bash tells on stderr which signal ended a process of its own.
+    wait_for_tool 2>/dev/null
     said_to=$(wc -c <"$folder/output")
     rm -f "$folder/tool" "$folder/pipe"
     report_status "$1"
@@ -61,7 +62,7 @@ wait_for_tool() {
         pause
     done
     # One that not even KILL ends hangs in the kernel: it is not waited for.
-    is_running "$tool_pid" || wait "$tool_pid" 2>/dev/null
+    is_running "$tool_pid" || wait "$tool_pid"
     status=$?
     [ "$timed_out" = no ] || status=124
     # What it left running may hold the pipe for as long as it likes.
@@ -138,9 +139,9 @@ add_member() {
 report_status() {
     words=$(tool_said | tr '\r' '\n' | grep '[^[:space:]]' | tail -n 1 | cut -c 1-200)
     if [ "$timed_out" = yes ]; then
-        echo "$1 did not end within $limit s and was ended${words:+: $words}"
+        printf '%s\n' "$1 did not end within $limit s and was ended${words:+: $words}"
     else
-        echo "$1: exit status $status${words:+: $words}"
+        printf '%s\n' "$1: exit status $status${words:+: $words}"
     fi
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.backends.become import pieces
-from orchestrator.backends.guard import GuardAnswer, GuardExit, GuardState
+from orchestrator.backends.guard import KLP_PARTS, GuardAnswer, GuardExit, GuardState
 from orchestrator.backends.klp import Klp
 from orchestrator.core.attempts import Action
 from orchestrator.core.facts import PatchState
@@ -696,7 +696,7 @@ def test_a_large_module_arrives_whole(local: LocalHost) -> None:
     assert GuardExit.DONE == finished(local, make_work(payload=build, module=module)).code
 
 
-@pytest.mark.parametrize("parts", [("guard_start",), ("guard_status",), ("guard_persist", "guard_worker")])
+@pytest.mark.parametrize("parts", [("guard_start",), ("guard_status",), KLP_PARTS[1:]], ids=lambda parts: parts[-1])
 def test_the_scripts_pass_shellcheck(parts: tuple[str, ...]) -> None:
     """Each part as it is sent: what it shares with the others first. SC2317: not every part calls all of that."""
     text = pieces(("guard_common", *parts))
