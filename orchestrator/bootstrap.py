@@ -189,7 +189,7 @@ class App:
             transport=self.transport,
             clock=self.clock,
             modules=self.modules,
-            backend=backend("klp"),
+            backend=backend,
             check=self.check_hosts.verify,
             ours=lambda: by_module(self.store.catalogue.history().patches),
             new_nonce=new_nonce,

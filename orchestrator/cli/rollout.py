@@ -15,7 +15,8 @@ from orchestrator.bootstrap import App
 from orchestrator.cli.context import AsJson, Limit, Yes, app_of, confirmed, declined, listed, run_of
 from orchestrator.cli.output import coloured, err, out, print_json, print_table, safe, say
 from orchestrator.cli.progress import waves_table
-from orchestrator.core.plans import Plan
+from orchestrator.core.offers import Offer
+from orchestrator.core.plans import Plan, PlannedHost
 from orchestrator.core.rollout import exit_code
 from orchestrator.core.rollout_events import Abort, Event, Pause, Retry, Rollback, Skip
 from orchestrator.core.rollout_state import RolloutState
@@ -25,6 +26,9 @@ from orchestrator.errors import LeaseHeld, NotFound
 PlaybookFile = Annotated[Path, typer.Argument(metavar="PLAYBOOK", help="A playbook file.")]
 PatchOption = Annotated[str | None, typer.Option("--patch", help="Apply this patch in place of the playbook's.")]
 RolloutId = Annotated[str, typer.Argument(metavar="ID", help="A rollout's id, or enough of its end to name it.")]
+
+
+WHAT_TOOLS_OFFER = "what each host's own tool offers"
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -55,14 +59,22 @@ def plan(
 
 def _print_plan(made: Plan) -> None:
     names = {host.host_id: host for host in made.hosts}
-    out.print(f"[bold]{safe(made.playbook.name)}[/]: {safe(made.patch_id)} to {len(made.hosts)} hosts, "
+    what = safe(made.patch_id or WHAT_TOOLS_OFFER)
+    out.print(f"[bold]{safe(made.playbook.name)}[/]: {what} to {len(made.hosts)} hosts, "
               f"at most {made.budget_total} may fail in all\n")  # fmt: skip
     rows = (
-        (f"{wave.index}{' canary' if wave.is_canary else ''}", host.name, host.build.kernel, host.backend, wave.budget)
+        (
+            f"{wave.index}{' canary' if wave.is_canary else ''}",
+            host.name,
+            host.payload.kernel,
+            host.backend,
+            _brings(host),
+            wave.budget,
+        )
         for wave in made.waves
         for host in (names[host_id] for host_id in wave.host_ids)
     )
-    print_table(("WAVE", "HOST", "KERNEL", "BACKEND", "BUDGET"), rows, empty="no host needs this patch")
+    print_table(("WAVE", "HOST", "KERNEL", "BACKEND", "BRINGS", "BUDGET"), rows, empty="no host needs this patch")
     if made.left_out:
         left = ((one.name, one.reason, one.reason.meaning, one.detail) for one in made.left_out)
         out.print()
@@ -76,6 +88,13 @@ def _print_plan(made: Plan) -> None:
     print_table(("SETTING", "VALUE", "FROM"), settings, empty="")
     for warning in made.warnings:
         say(f"warning: {warning}")
+
+
+def _brings(host: PlannedHost) -> str:
+    """The module, or what the host's tool offers; without a level: whatever is the newest there."""
+    if isinstance(host.payload, Offer):
+        return " ".join(filter(None, (host.payload.package, host.payload.level))) or "the newest"
+    return host.payload.module
 
 
 def start(

@@ -44,16 +44,17 @@ class OutcomeCode(StrEnum):
 
 
 class Attempt(Frozen):
-    """An intent. ``patch_id`` and ``build_sha256`` name the module that was frozen into the plan; both are None where
-    the host's own tool brings what it offers, and ``level`` then says which, as a canary has shown it. ``boot_id``: the
-    boot it was meant for; None for a revert and for another try, which take whatever boot they find."""
+    """An intent. ``patch_id``: the catalogue's item, or the name of the tool whose offer it is. ``build_sha256`` names
+    the module that was frozen into the plan; None for an offer, and ``level`` then says what is to be in force, as a
+    canary has shown it. ``boot_id``: the boot it was meant for; None for a revert and for another try, which take
+    whatever boot they find."""
 
     id: str
     rollout_id: str
     host_id: str
     host: str
     action: Action
-    patch_id: str | None = None
+    patch_id: str
     build_sha256: str | None = None
     level: str | None = None
     boot_id: str | None = None

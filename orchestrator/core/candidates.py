@@ -9,10 +9,15 @@ from orchestrator.core.catalogue import replaced_by
 from orchestrator.core.exposure_states import ExposureState
 from orchestrator.core.facts import Facts, PatchState, Virtualization
 from orchestrator.core.model import Frozen
+from orchestrator.core.offering import NoOffer
+from orchestrator.core.offers import Offer, Payload
 from orchestrator.core.patches import Build, Patch
 from orchestrator.core.plans import LeftOut, LeftOutReason, group_of
 from orchestrator.core.playbooks import ExposedTo, Playbook, Targets
 from orchestrator.core.windows import Exposure
+
+DEFAULT_TOOL = "klp"
+"""What loads a module of the catalogue where nothing else is named: it needs nothing on the host."""
 
 
 class Candidate(Frozen):
@@ -20,8 +25,9 @@ class Candidate(Frozen):
 
     ``facts`` None: not known, and ``error_code``, ``error`` say why (the last check's error). ``is_reachable`` False:
     the last check could not reach it, whatever is remembered. ``duplicate_of``: the first name of this machine, which
-    may be no target; None where this is the first. ``refusal``: the error code with which its backend
-    would refuse this patch now, None where it would not.
+    may be no target; None where this is the first. ``backend``: which one would act. ``offer``: what its own tool
+    offers, or why nothing; None where a patch of the catalogue is planned. ``refusal``: the error code with which its
+    backend would refuse this now, None where it would not.
     """
 
     host_id: str
@@ -38,23 +44,24 @@ class Candidate(Frozen):
     error_code: str | None = None
     error: str | None = None
     exposures: tuple[Exposure, ...] = ()
+    offer: Offer | NoOffer | None = None
     refusal: str | None = None
     refusal_detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """A candidate with the module it would get."""
+    """A candidate with what it would get."""
 
     candidate: Candidate
     backend: str
-    build: Build
+    payload: Payload
     boot_id: str
 
     @property
     def group(self) -> str:
         """What its canary speaks for."""
-        return group_of(self.backend, self.build)
+        return group_of(self.backend, self.payload)
 
 
 _BY_REFUSAL = {
@@ -79,16 +86,16 @@ def has_labels(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
 
 
 def sort_out(
-    playbook: Playbook, targets: Sequence[Candidate], patch: Patch, catalogue: Sequence[Patch]
+    playbook: Playbook, targets: Sequence[Candidate], patch: Patch | None, catalogue: Sequence[Patch]
 ) -> tuple[list[Fit], list[LeftOut]]:
-    """Each target exactly once: with its module, or left out."""
+    """Each target exactly once: with what it would get, or left out. ``patch`` None: what its own tool offers."""
     fits: list[Fit] = []
     left_out: list[LeftOut] = []
     for candidate in targets:
         result = (
             _unfit_host(candidate)
             or _unfit_exposure(candidate, playbook.targets)
-            or _fit(candidate, playbook, patch, catalogue)
+            or (_fit_offer(candidate) if patch is None else _fit_module(candidate, patch, catalogue))
         )
         if isinstance(result, Fit):
             fits.append(result)
@@ -140,8 +147,25 @@ def _is_asked(exposure: Exposure, wanted: ExposedTo | tuple[str, ...]) -> bool:
     return exposure.severity in wanted.severity if isinstance(wanted, ExposedTo) else exposure.cve in wanted
 
 
-def _fit(  # noqa: PLR0911 - one per named reason
-    candidate: Candidate, playbook: Playbook, patch: Patch, catalogue: Sequence[Patch]
+def _fit_offer(candidate: Candidate) -> Fit | _Reason:
+    """What its own tool offers, or why there is nothing for it."""
+    facts, offer = candidate.facts, candidate.offer
+    if facts is None or facts.kernel is None or facts.boot_id is None or offer is None:
+        return LeftOutReason.UNKNOWN_FACTS, "the kernel or the boot id could not be read"
+    if isinstance(offer, NoOffer):
+        return offer.reason, offer.detail
+    if candidate.refusal is not None:
+        return _refused(candidate)
+    return Fit(candidate=candidate, backend=offer.tool, payload=offer, boot_id=facts.boot_id)
+
+
+def _refused(candidate: Candidate) -> _Reason:
+    code = candidate.refusal or ""
+    return _BY_REFUSAL.get(code, LeftOutReason.REFUSED), candidate.refusal_detail or code
+
+
+def _fit_module(  # noqa: PLR0911 - one per named reason
+    candidate: Candidate, patch: Patch, catalogue: Sequence[Patch]
 ) -> Fit | _Reason:
     """The module for this host's kernel, or why there is none for it."""
     facts = candidate.facts
@@ -157,9 +181,8 @@ def _fit(  # noqa: PLR0911 - one per named reason
     if (newer := _superseding(facts, patch, catalogue)) is not None:
         return LeftOutReason.SUPERSEDED, newer.id
     if candidate.refusal is not None:
-        return _BY_REFUSAL.get(candidate.refusal, LeftOutReason.REFUSED), candidate.refusal_detail or candidate.refusal
-    backend = (candidate.backend or "klp") if playbook.apply.tool == "auto" else playbook.apply.tool
-    return Fit(candidate=candidate, backend=backend, build=build, boot_id=facts.boot_id)
+        return _refused(candidate)
+    return Fit(candidate=candidate, backend=candidate.backend or DEFAULT_TOOL, payload=build, boot_id=facts.boot_id)
 
 
 def _in_force(facts: Facts, build: Build) -> bool:

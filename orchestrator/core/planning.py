@@ -6,8 +6,9 @@ from datetime import datetime
 from itertools import chain, zip_longest
 
 from orchestrator.core.amounts import rounded_down, rounded_up
-from orchestrator.core.candidates import Candidate, Fit, has_labels, labelled, sort_out
-from orchestrator.core.patches import Patch
+from orchestrator.core.candidates import DEFAULT_TOOL, Candidate, Fit, has_labels, labelled, sort_out
+from orchestrator.core.offers import Offer
+from orchestrator.core.patches import Build, Patch
 from orchestrator.core.plans import (
     HeldSlots,
     LeftOut,
@@ -21,34 +22,35 @@ from orchestrator.core.plans import (
 from orchestrator.core.playbooks import Canary, Playbook, settings
 from orchestrator.errors import PlaybookInvalid
 
-__all__ = ["Candidate", "plan"]
+__all__ = ["DEFAULT_TOOL", "Candidate", "plan"]
 
 
 def plan(
     playbook: Playbook,
     candidates: Sequence[Candidate],
-    patch: Patch,
+    patch: Patch | None,
     *,
     now: datetime,
     catalogue: Sequence[Patch] = (),
 ) -> Plan:
-    """Plan a rollout of `patch` to those of the candidates that need it.
+    """Plan a rollout of `patch` to those of the candidates that need it; None: of what each host's own tool offers.
 
     ``catalogue`` is every patch we know: it tells which one in force replaces this one. Raises `PlaybookInvalid` when
-    the playbook names no patch, or another one.
+    the playbook names another patch.
     """
     _agree(playbook, patch)
     targets = sorted(labelled(candidates, playbook.targets), key=lambda candidate: (candidate.name, candidate.host_id))
     fits, left_out = sort_out(playbook, targets, patch, catalogue)
     canaries = _canaries(playbook.strategy.canary, fits)
     covered = {fit.group for fit in fits if fit.candidate.host_id in canaries}
-    left_out += [_left_out(fit, LeftOutReason.NO_CANARY, fit.build.kernel) for fit in fits if fit.group not in covered]
+    uncovered = [fit for fit in fits if fit.group not in covered]
+    left_out += [_left_out(fit, LeftOutReason.NO_CANARY, fit.payload.kernel) for fit in uncovered]
     fits = [fit for fit in fits if fit.group in covered]
     waves = _waves(playbook, fits, canaries)
     budget, held = rounded_down(playbook.budget.total, len(fits)), held_slots(left_out)
     return Plan(
         playbook=playbook,
-        patch_id=patch.id,
+        patch_id=patch.id if patch is not None else None,
         planned_at=now,
         hosts=_hosts(fits, waves),
         waves=waves,
@@ -60,11 +62,10 @@ def plan(
     )
 
 
-def _agree(playbook: Playbook, patch: Patch) -> None:
-    if playbook.apply.patch is None:
-        raise PlaybookInvalid("klp offers no patch by itself: name one, or give --patch ID", field="apply.patch")
-    if playbook.apply.patch != patch.id:
-        raise PlaybookInvalid(f"names {playbook.apply.patch}, not {patch.id}", field="apply.patch")
+def _agree(playbook: Playbook, patch: Patch | None) -> None:
+    if playbook.apply.patch != (patch.id if patch is not None else None):
+        planned = patch.id if patch is not None else "what the hosts' tools offer"
+        raise PlaybookInvalid(f"names {playbook.apply.patch}, not {planned}", field="apply.patch")
 
 
 def _left_out(fit: Fit, reason: LeftOutReason, detail: str) -> LeftOut:
@@ -116,7 +117,8 @@ def _hosts(fits: Sequence[Fit], waves: Sequence[PlannedWave]) -> tuple[PlannedHo
             wave=wave_of[fit.candidate.host_id].index,
             is_canary=wave_of[fit.candidate.host_id].is_canary,
             backend=fit.backend,
-            build=fit.build,
+            build=fit.payload if isinstance(fit.payload, Build) else None,
+            offer=fit.payload if isinstance(fit.payload, Offer) else None,
             boot_id=fit.boot_id,
         )
         for fit in fits
@@ -131,6 +133,15 @@ _WARNED = (
     LeftOutReason.DUPLICATE,
     LeftOutReason.NO_BUILD,
     LeftOutReason.NO_CANARY,
+    LeftOutReason.NO_TOOL,
+    LeftOutReason.UNLICENSED,
+    LeftOutReason.TOOL_DISABLED,
+    LeftOutReason.COVERAGE_EXPIRED,
+    LeftOutReason.TOOL_LOCKED,
+    LeftOutReason.TOOL_CONFLICT,
+    LeftOutReason.TOOL_ERROR,
+    LeftOutReason.UNKNOWN_UPDATES,
+    LeftOutReason.REBOOT_ONLY,
 )
 """Reasons that leave a host as exposed as it was, without anybody having decided so."""
 

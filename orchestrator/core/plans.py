@@ -6,10 +6,11 @@ A plan is frozen when a rollout starts: what the inventory or the catalogue say 
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from orchestrator.core.meanings import Meaning
 from orchestrator.core.model import Frozen, Moment
+from orchestrator.core.offers import Offer, Payload
 from orchestrator.core.patches import Build, PatchId
 from orchestrator.core.playbooks import Playbook
 
@@ -33,10 +34,27 @@ class LeftOutReason(Meaning):
     UNSUPPORTED = "unsupported", "Its kernel cannot be live-patched."
     SIGNATURE_REQUIRED = "signature_required", "Its kernel wants signed modules and this one is not signed."
     REFUSED = "refused", "The backend would refuse; the detail says why."
+    NO_TOOL = "no_tool", "It has no live-patch tool that could patch it."
+    UNLICENSED = "unlicensed", "Its tool has no valid licence or subscription."
+    TOOL_DISABLED = "tool_disabled", "Its tool is installed and switched off."
+    COVERAGE_EXPIRED = "coverage_expired", "Its kernel no longer gets live patches."
+    TOOL_LOCKED = "tool_locked", "Its tool refuses to act until somebody clears its lock."
+    TOOL_CONFLICT = "tool_conflict", "Another live-patch tool patches its kernel already."
+    TOOL_ERROR = "tool_error", "What its tool answers cannot be understood."
+    UNKNOWN_UPDATES = "unknown_updates", "What its tool offers is not known: no deep check told of it."
+    REBOOT_ONLY = "reboot_only", "What it needs is fixed by a new kernel alone, not in memory."
     NO_CANARY = "no_canary", "The playbook's canaries do not cover its kernel build."
 
 
-HOLDS_SLOT = frozenset({LeftOutReason.UNREACHABLE, LeftOutReason.UNKNOWN_FACTS, LeftOutReason.UNKNOWN_EXPOSURE})
+HOLDS_SLOT = frozenset(
+    {
+        LeftOutReason.UNREACHABLE,
+        LeftOutReason.UNKNOWN_FACTS,
+        LeftOutReason.UNKNOWN_EXPOSURE,
+        LeftOutReason.UNKNOWN_UPDATES,
+        LeftOutReason.TOOL_ERROR,
+    }
+)
 """Reasons that say nothing of whether the host needs the patch: it holds a slot of the total budget."""
 
 MOST_NAMED = 3
@@ -70,7 +88,8 @@ class HeldSlots(Frozen):
 
 
 class PlannedHost(Frozen):
-    """One host of the plan: the module it gets, on the boot that the plan was made for."""
+    """One host of the plan, on the boot that the plan was made for. It gets the module ``build``, or what its own tool
+    offers; exactly one of the two is there."""
 
     host_id: str
     name: str
@@ -79,18 +98,32 @@ class PlannedHost(Frozen):
     wave: int
     is_canary: bool
     backend: str
-    build: Build
+    build: Build | None = None
+    offer: Offer | None = None
     boot_id: str
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "PlannedHost":
+        if (self.build is None) == (self.offer is None):
+            raise ValueError("a planned host gets a module or what its tool offers, and not both")
+        return self
+
+    @property
+    def payload(self) -> Payload:
+        """What it gets."""
+        payload = self.build or self.offer
+        assert payload is not None  # noqa: S101  validated above
+        return payload
 
     @property
     def group(self) -> str:
         """What a canary stands for: its backend and kernel build."""
-        return group_of(self.backend, self.build)
+        return group_of(self.backend, self.payload)
 
 
-def group_of(backend: str, build: Build) -> str:
+def group_of(backend: str, payload: Payload) -> str:
     """The name of all hosts that one canary speaks for."""
-    return f"{backend}:{build.kernel}:{build.build_id}"
+    return f"{backend}:{payload.kernel}:{payload.build_id or '-'}"
 
 
 class PlannedWave(Frozen):
@@ -111,12 +144,13 @@ class SpelledOut(Frozen):
 
 
 class Plan(Frozen):
-    """The whole plan. ``budget_held``: slots of the total budget that are held by hosts that were left out without
-    anybody being able to tell whether they need the patch. ``rollback_reopens``: (host name, CVE) that a rollback
-    would expose again. ``settings`` spells every default out; ``warnings`` are lines for the person who starts it."""
+    """The whole plan. ``patch_id`` None: every host gets what its own tool offers. ``budget_held``: slots of the total
+    budget that are held by hosts that were left out without anybody being able to tell whether they need the patch.
+    ``rollback_reopens``: (host name, CVE) that a rollback would expose again. ``settings`` spells every default out;
+    ``warnings`` are lines for the person who starts it."""
 
     playbook: Playbook
-    patch_id: PatchId
+    patch_id: PatchId | None
     planned_at: Moment
     hosts: tuple[PlannedHost, ...]
     waves: tuple[PlannedWave, ...]

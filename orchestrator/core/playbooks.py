@@ -22,6 +22,7 @@ NOT_YET = frozenset({"windows", "approval", "notify", "prometheus", "kev", "rest
 MAX_HOSTS_IN_FLIGHT = 1000
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+ToolName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Count = Annotated[int, Field(ge=1, le=MAX_HOSTS_IN_FLIGHT, strict=True)]
 
 
@@ -64,9 +65,9 @@ class Targets(Frozen):
 class Apply(Frozen):
     """What is done to each host."""
 
-    tool: Literal["auto", "klp"] = Field("auto", description="The backend's name, or `auto`: the one the host has.")
+    tool: ToolName = Field("auto", description="A backend's name, or `auto`: the host's own, by what is ready.")
     patch: PatchId | None = Field(
-        None, description="The catalogue's patch. Required by `klp`, which offers none itself."
+        None, description="The catalogue's patch, loaded by `klp` or `kpatch`. None: what the host's own tool offers."
     )
     persist: bool = Field(False, strict=True, description="Install it for the next boot too, after the soak.")
 

@@ -31,6 +31,7 @@ class Draft:
         self.status, self.reason = state.status, state.reason
         self.hosts, self.waves = dict(state.hosts), list(state.waves)
         self.ending, self.is_rolling_back = state.ending, state.is_rolling_back
+        self.levels = dict(state.levels)
         self.effects: list[Effect] = []
         self._before = state
 
@@ -42,6 +43,7 @@ class Draft:
                 "reason": self.reason,
                 "hosts": self.hosts,
                 "waves": tuple(self.waves),
+                "levels": self.levels,
                 "ending": self.ending,
                 "is_rolling_back": self.is_rolling_back,
             }

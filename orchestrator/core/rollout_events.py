@@ -16,13 +16,16 @@ class Tick(Frozen):
 
 
 class HostFinished(Frozen):
-    """An attempt ended and was verified. ``key`` is the effect's; an answer to an older key is ignored."""
+    """An attempt ended and was verified. ``key`` is the effect's; an answer to an older key is ignored. ``level``: what
+    the host's tool has in force; None for modules of the catalogue. ``boot_id``: the boot in which it was verified."""
 
     kind: Literal["host_finished"] = "host_finished"
     host_id: str
     key: str
     code: OutcomeCode
     detail: str = ""
+    level: str | None = None
+    boot_id: str | None = None
 
 
 class HostVerifying(Frozen):

@@ -37,6 +37,7 @@ _AFTER_SOAK = {
     Verdict.TRANSITIONING: H.LOST_AFTER_PATCH,
     Verdict.STALLED: H.LOST_AFTER_PATCH,
     Verdict.OTHER_PATCH: H.DRIFTED,
+    Verdict.CONTRADICTED: H.UNKNOWN,
     Verdict.UNREADABLE: H.UNKNOWN,
     None: H.UNREACHABLE,
 }
@@ -52,10 +53,28 @@ def on_finished(draft: Draft, event: HostFinished) -> None:
 
 def _applied(draft: Draft, host: HostRun, event: HostFinished) -> None:
     may_carry = _CARRIES.get(event.code, host.may_carry)
-    state = _AFTER_APPLY[event.code]
+    state, event = _against_frozen(draft, host, _AFTER_APPLY[event.code], event)
     if state is H.ALREADY_PATCHED and may_carry:  # an earlier attempt of ours, whose end was not seen, brought it
         state = H.PATCHED
-    _settle(draft, host, state, event, may_carry=may_carry, previous=None, to_revert=host.to_revert and may_carry)
+    to_revert = host.to_revert and may_carry
+    _settle(draft, host, state, event, may_carry=may_carry, previous=None, to_revert=to_revert, **_seen(event))
+
+
+def _seen(event: HostFinished) -> dict[str, object]:
+    return {"level": event.level, "boot_id": event.boot_id}
+
+
+def _against_frozen(
+    draft: Draft, host: HostRun, state: HostStatus, event: HostFinished
+) -> tuple[HostStatus, HostFinished]:
+    """What the first canary of a group was verified with is frozen for the rest; a host that has another drifted."""
+    if event.level is None or state not in (H.PATCHED, H.ALREADY_PATCHED):
+        return state, event
+    frozen = draft.levels.setdefault(host.group, event.level)
+    if frozen == event.level:
+        return state, event
+    detail = f"{event.level} is in force, and the canary was verified with {frozen}"
+    return H.DRIFTED, event.model_copy(update={"detail": detail})
 
 
 def _persisted(draft: Draft, host: HostRun, event: HostFinished) -> None:

@@ -75,7 +75,8 @@ def _overspent(draft: Draft) -> str | None:
 
 
 def _is_settled_trouble(host: HostRun) -> bool:
-    return host.holds_slot and host.state not in IN_FLIGHT and host.state not in WAITING
+    """Drift is not counted: the rollout holds for it, and somebody accepts it or ends the rollout."""
+    return host.holds_slot and host.state not in IN_FLIGHT and host.state not in WAITING and host.state is not H.DRIFTED
 
 
 def _named(hosts: list[HostRun]) -> str:
@@ -132,7 +133,7 @@ def _patch(draft: Draft, wave: WaveRun) -> bool:
 
 
 def _slots_held(hosts: Iterable[HostRun]) -> int:
-    return sum(host.holds_slot for host in hosts)
+    return sum(host.holds_slot and not host.drift_accepted for host in hosts)
 
 
 def _soak(draft: Draft, wave: WaveRun) -> bool:

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+from pydantic import Field
+
 from orchestrator.core.attempts import Action
 from orchestrator.core.durations import Duration
 from orchestrator.core.model import Frozen, Moment
@@ -46,7 +48,8 @@ class HostRun(Frozen):
 
     ``may_carry``: our module may be in memory or in its boot configuration through this rollout. ``holds_slot``: it
     was in trouble and has not ended patched since. ``previous``: the state that a retry left. ``to_revert``: its patch
-    is to be taken out. ``not_before``: its lock was held elsewhere; try again then.
+    is to be taken out. ``not_before``: its lock was held elsewhere; try again then. ``level``: what its tool had in
+    force when it was verified; None for modules of the catalogue. ``boot_id``: the boot in which that was.
     """
 
     host_id: str
@@ -69,6 +72,8 @@ class HostRun(Frozen):
     persisted: bool = False
     to_revert: bool = False
     not_before: Moment | None = None
+    level: str | None = None
+    boot_id: str | None = None
 
     @property
     def in_flight(self) -> bool:
@@ -97,7 +102,8 @@ class Ending(Frozen):
 
 
 class RolloutState(Frozen):
-    """A rollout between two decisions.
+    """A rollout between two decisions. ``levels``: by group, what its first canary was verified with; whatever else
+    a host of the group ends with is drift.
 
     Invariants, enforced by `check_invariants`:
 
@@ -117,6 +123,7 @@ class RolloutState(Frozen):
     deadline: Moment
     hosts: dict[str, HostRun]
     waves: tuple[WaveRun, ...]
+    levels: dict[str, str] = Field(default_factory=dict)
     ending: Ending | None = None
     is_rolling_back: bool = False
 

@@ -1,25 +1,29 @@
-"""What a host's facts say about one module, before and after: the independent verification of an attempt.
+"""What a host's facts say about one payload, before and after: the independent verification of an attempt.
 
-The module is recognised by its GNU build id, never by its name. Whatever cannot be read is `UNREADABLE`, and a change
-of the boot id is `REBOOTED` even where the patch came back: nobody asked the host to reboot.
+A module is recognised by its GNU build id, never by its name; what a tool brought, by the level that the tool has in
+force and the kernel does not contradict. Whatever cannot be read is `UNREADABLE`, and a change of the boot id is
+`REBOOTED` even where the patch came back: nobody asked the host to reboot.
 """
 
 from orchestrator.core.attempts import OutcomeCode
-from orchestrator.core.facts import BlockingTask, Facts, LivePatch, PatchState
+from orchestrator.core.facts import BlockingTask, Facts, LivePatch, PatchState, ToolState
 from orchestrator.core.meanings import Meaning
+from orchestrator.core.offers import Offer, Payload
 from orchestrator.core.patches import Build
+from orchestrator.core.tools import LEAST_FIRST
 
 
 class Verdict(Meaning):
-    """Where a host stands with one module."""
+    """Where a host stands with one payload."""
 
-    IN_FORCE = "in_force", "The module with that build id is applied, no transition is under way, the boot is the same."
-    NOT_IN_FORCE = "not_in_force", "The module is not there, or is there and disabled."
+    IN_FORCE = "in_force", "What was to be applied is applied, no transition is under way, the boot is the same."
+    NOT_IN_FORCE = "not_in_force", "It is not there, or is there and disabled."
     TRANSITIONING = "transitioning", "The kernel is still moving tasks to the new code: not in force."
     STALLED = "stalled", "The transition does not end, and blocking tasks are named: not in force."
     REVERTING = "reverting", "The kernel is moving tasks back to the old code."
     REBOOTED = "rebooted", "The boot id is another one: what was in memory is gone."
-    OTHER_PATCH = "other_patch", "Another patch than this module is there in its place."
+    OTHER_PATCH = "other_patch", "Another patch, or another level, is there in its place."
+    CONTRADICTED = "contradicted", "The tool says that it is patched, and the kernel itself says otherwise."
     UNREADABLE = "unreadable", "The boot id, the list of patches or the patch's state could not be read."
 
 
@@ -32,15 +36,9 @@ _BY_STATE = {
     PatchState.FAILED: Verdict.UNREADABLE,
 }
 
-_LEAST_FIRST = (
-    Verdict.UNREADABLE,
-    Verdict.STALLED,
-    Verdict.REVERTING,
-    Verdict.TRANSITIONING,
-    Verdict.NOT_IN_FORCE,
-    Verdict.IN_FORCE,
-)
-"""Where two tools tell of the same module, the one that says less is believed."""
+_MOVING = frozenset({PatchState.STALLED, PatchState.REVERTING, PatchState.TRANSITIONING})
+_UNTOLD = frozenset({ToolState.ERROR, ToolState.CONTAINER})
+"""States of a tool in which its level says nothing."""
 
 _TELLS_NO_STATE = frozenset({"blocking", "stack", "replace", "version", "cves"})
 """Fields of a live patch that may be unreadable (stacks need root) without its state being in doubt."""
@@ -60,17 +58,25 @@ _OF_REVERT = {
 }
 
 
-def judge_apply(before: Facts, after: Facts, build: Build) -> Verdict:
-    """Whether the module is in force on the boot that `before` saw: after an apply, and again after the soak."""
-    return _rebooted(before, after) or _judge(before, after, build)
+def judge_apply(before: Facts, after: Facts, payload: Payload) -> Verdict:
+    """Whether it is in force on the boot that `before` saw: after an apply, and again after the soak.
 
-
-def judge_revert(before: Facts, after: Facts, build: Build) -> Verdict:
-    """Whether the module is out of force (`NOT_IN_FORCE`).
-
-    `REBOOTED` means that it is gone with the boot. One that came back with the next boot is `IN_FORCE`.
+    An offer without a level is in force when the tool has another level than before; the same one is not.
     """
-    found = _judge(before, after, build)
+    if (moved := _rebooted(before, after)) is not None:
+        return moved
+    if isinstance(payload, Offer):
+        return _judge_offer(before, after, payload)
+    return _judge(before, after, payload)
+
+
+def judge_revert(before: Facts, after: Facts, payload: Payload) -> Verdict:
+    """Whether it is out of force (`NOT_IN_FORCE`).
+
+    `REBOOTED` means that it is gone with the boot. What came back with the next boot is `IN_FORCE`. Another level of
+    the same tool is no trace of the one that was taken out.
+    """
+    found = _judge_offer_out(after, payload) if isinstance(payload, Offer) else _judge(before, after, payload)
     return (_rebooted(before, after) or found) if found is Verdict.NOT_IN_FORCE else found
 
 
@@ -84,19 +90,40 @@ def outcome_of_revert(verdict: Verdict) -> OutcomeCode:
     return _OF_REVERT.get(verdict, OutcomeCode.UNKNOWN)
 
 
-def blocking_tasks(facts: Facts, build: Build) -> tuple[BlockingTask, ...]:
-    """The tasks that keep the module's transition from ending."""
-    return tuple(task for patch in _ours(facts, build) for task in patch.blocking)
+def blocking_tasks(facts: Facts, payload: Payload) -> tuple[BlockingTask, ...]:
+    """The tasks that keep its transition from ending."""
+    return tuple(task for patch in _ours(facts, payload) for task in patch.blocking)
 
 
-def describe(verdict: Verdict, facts: Facts, build: Build) -> str:
-    """One line for a person: the verdict's meaning, and who blocks the transition or which patches are there."""
-    tasks = ", ".join(f"{task.command} ({task.pid})" for task in blocking_tasks(facts, build))
+def describe(verdict: Verdict, facts: Facts, payload: Payload) -> str:
+    """One line for a person: the verdict's meaning, and who blocks the transition or what is there instead."""
+    name = payload.tool if isinstance(payload, Offer) else payload.name
+    tasks = ", ".join(f"{task.command} ({task.pid})" for task in blocking_tasks(facts, payload))
     if tasks and verdict in (Verdict.STALLED, Verdict.TRANSITIONING, Verdict.REVERTING):
-        return f"the transition of {build.name} is blocked by {tasks}"
+        return f"the transition of {name} is blocked by {tasks}"
+    if isinstance(payload, Offer):
+        return _describe_offer(verdict, facts, payload)
     if verdict is Verdict.OTHER_PATCH:
-        return f"{build.name} is not there, but {', '.join(patch.name for patch in facts.live_patches)}"
-    return f"{build.name}: {verdict.meaning}"
+        return f"{name} is not there, but {', '.join(patch.name for patch in facts.live_patches)}"
+    return f"{name}: {verdict.meaning}"
+
+
+def level_of(facts: Facts, payload: Payload) -> str | None:
+    """What the tool has in force, in its own terms; None for modules of the catalogue."""
+    tool = facts.tool(payload.tool) if isinstance(payload, Offer) else None
+    return tool.level if tool is not None else None
+
+
+def _describe_offer(verdict: Verdict, facts: Facts, offer: Offer) -> str:
+    tool = facts.tool(offer.tool)
+    if verdict is Verdict.CONTRADICTED and tool is not None:
+        return f"{offer.tool} {tool.disagrees[0]}"
+    if verdict is Verdict.OTHER_PATCH and tool is not None:
+        return f"{offer.tool} has {tool.level} in force, not {offer.level}"
+    if verdict is Verdict.UNREADABLE and tool is not None and tool.state is ToolState.ERROR:
+        return f"{offer.tool}: {tool.detail}"
+    level = f" {tool.level}" if tool is not None and tool.level else ""
+    return f"{offer.tool}{level}: {verdict.meaning}"
 
 
 def _rebooted(before: Facts, after: Facts) -> Verdict | None:
@@ -110,7 +137,7 @@ def _judge(before: Facts, after: Facts, build: Build) -> Verdict:
         return Verdict.UNREADABLE
     ours = _ours(after, build)
     if ours:
-        return min((_BY_STATE[patch.state] for patch in ours), key=_LEAST_FIRST.index)
+        return _BY_STATE[min((patch.state for patch in ours), key=LEAST_FIRST.index)]
     if any(patch.name == build.name and patch.build_id is None for patch in after.live_patches):
         return Verdict.UNREADABLE
     known = {_identity(patch) for patch in before.live_patches}
@@ -119,14 +146,49 @@ def _judge(before: Facts, after: Facts, build: Build) -> Verdict:
     return Verdict.OTHER_PATCH if in_place else Verdict.NOT_IN_FORCE
 
 
+def _judge_offer(before: Facts, after: Facts, offer: Offer) -> Verdict:
+    unsettled = _unsettled(after, offer)
+    if unsettled is not None:
+        return unsettled
+    level, old = level_of(after, offer), level_of(before, offer)
+    is_live = any(patch.state is PatchState.APPLIED for patch in _ours(after, offer))
+    if level is None or not is_live or (offer.level is None and level == old):
+        return Verdict.NOT_IN_FORCE
+    if offer.level in (None, level):
+        return Verdict.IN_FORCE
+    return Verdict.NOT_IN_FORCE if level == old else Verdict.OTHER_PATCH
+
+
+def _judge_offer_out(after: Facts, offer: Offer) -> Verdict:
+    unsettled = _unsettled(after, offer)
+    if unsettled is not None:
+        return unsettled
+    level = level_of(after, offer)
+    is_out = level is None or (offer.level is not None and level != offer.level)
+    return Verdict.NOT_IN_FORCE if is_out else Verdict.IN_FORCE
+
+
+def _unsettled(after: Facts, offer: Offer) -> Verdict | None:
+    """Why the tool's own level says nothing yet; None when it counts."""
+    tool = after.tool(offer.tool)
+    if any(_matters(field) for field in after.unknown) or tool is None or tool.state in _UNTOLD:
+        return Verdict.UNREADABLE
+    if tool.disagrees:
+        return Verdict.CONTRADICTED
+    states = [patch.state for patch in _ours(after, offer)]
+    return next((_BY_STATE[state] for state in LEAST_FIRST if state in states and state in _MOVING), None)
+
+
 def _matters(unknown_field: str) -> bool:
     """Whether a value that could not be read leaves the state of a patch open."""
     first, *rest = unknown_field.split(".")
     return first in ("live_patches", "boot_id") and not (rest and rest[-1] in _TELLS_NO_STATE)
 
 
-def _ours(facts: Facts, build: Build) -> tuple[LivePatch, ...]:
-    return tuple(patch for patch in facts.live_patches if patch.build_id == build.module_build_id)
+def _ours(facts: Facts, payload: Payload) -> tuple[LivePatch, ...]:
+    if isinstance(payload, Offer):
+        return tuple(patch for patch in facts.live_patches if patch.tool == payload.tool)
+    return tuple(patch for patch in facts.live_patches if patch.build_id == payload.module_build_id)
 
 
 def _identity(patch: LivePatch) -> tuple[str, str]:

@@ -16,7 +16,8 @@ from orchestrator.backends.guard import GuardAnswer, GuardState
 from orchestrator.core.attempts import Action, Attempt, Outcome, OutcomeCode
 from orchestrator.core.facts import Facts, Observation
 from orchestrator.core.fleet import Member
-from orchestrator.core.patches import Build, Patch
+from orchestrator.core.offers import Offer, Payload
+from orchestrator.core.patches import Patch
 from orchestrator.core.playbooks import Limits
 from orchestrator.core.verdict import Verdict, judge_apply, judge_revert
 from orchestrator.errors import (
@@ -26,12 +27,11 @@ from orchestrator.errors import (
     SessionBroken,
     ShellUnusable,
     StaleState,
-    WrongBuild,
 )
 from orchestrator.ports.runtime import Clock, ModuleFiles
 from orchestrator.ports.ssh import Command, Transport
 from orchestrator.services.read_only import require_write
-from orchestrator.services.read_outcome import Finding, read_answer, read_refusal, read_verified
+from orchestrator.services.read_outcome import Finding, read_already, read_answer, read_refusal, read_verified
 
 POLL_SECONDS = 1.0
 STARTING_SECONDS = 10.0
@@ -43,6 +43,16 @@ MOST_STARTS = 3
 _MOVING = (Verdict.TRANSITIONING, Verdict.REVERTING)
 _OVER = (GuardState.ABSENT, GuardState.FINISHED, GuardState.DIED, GuardState.REFUSED)
 """Where nothing of the attempt runs on the host."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errand:
+    """What an attempt is about. ``patch``: the catalogue's, None for an offer of the host's own tool; ``payload``: its
+    module, or the offer with the level that is to be in force, where that is known already."""
+
+    backend: str
+    patch: Patch | None
+    payload: Payload
 
 
 class Check(Protocol):
@@ -65,14 +75,15 @@ def _always() -> bool:
 class AttemptRunner:
     """Carries attempts out.
 
-    ``check`` contacts the host (the same code path as a scan) and raises `HostError`. ``ours`` maps the build ids of
-    all modules that the catalogue knows to their items. ``controller`` names us in the locks on hosts.
+    ``backend`` is the registry. ``check`` contacts the host (the same code path as a scan) and raises `HostError`.
+    ``ours`` maps the build ids of all modules that the catalogue knows to their items. ``controller`` names us in the
+    locks on hosts.
     """
 
     transport: Transport
     clock: Clock
     modules: ModuleFiles
-    backend: Backend
+    backend: Callable[[str], Backend]
     check: Check
     ours: Callable[[], Mapping[str, Patch]]
     new_nonce: Callable[[], str]
@@ -83,8 +94,7 @@ class AttemptRunner:
         self,
         attempt: Attempt,
         member: Member,
-        patch: Patch,
-        build: Build | None,
+        errand: Errand,
         limits: Limits,
         *,
         resume: bool,
@@ -98,15 +108,12 @@ class AttemptRunner:
         it is not: the attempt stays open; and `NotAllowed` in read-only mode.
         """
         require_write(is_read_only=self.is_read_only)
-        if build is None:
-            refused = WrongBuild(f"{patch.id} has no module for the kernel of {attempt.host}")
-            return self._outcome(attempt, read_refusal(refused))
         course = _Course(
             runner=self,
             attempt=attempt,
             member=member,
-            patch=patch,
-            build=build,
+            backend=self.backend(errand.backend),
+            errand=errand,
             limits=limits,
             on_verifying=on_verifying,
             may_send=may_send,
@@ -120,6 +127,8 @@ class AttemptRunner:
             error_code=found.error_code,
             detail=found.detail,
             output=found.output,
+            level=found.level,
+            boot_id=found.boot_id,
             finished_at=self.clock.now(),
         )
 
@@ -131,8 +140,8 @@ class _Course:
     runner: AttemptRunner
     attempt: Attempt
     member: Member
-    patch: Patch
-    build: Build
+    backend: Backend
+    errand: Errand
     limits: Limits
     on_verifying: Callable[[], None]
     may_send: Callable[[], bool]
@@ -168,9 +177,11 @@ class _Course:
             detail = f"the host rebooted since the intent: its boot id is {facts.boot_id}"
             return Finding(code=OutcomeCode.LOST, error_code="wrong_boot", detail=detail)
         action = self.attempt.action
-        if action is Action.APPLY and judge_apply(facts, facts, self.build) is Verdict.IN_FORCE:
-            return Finding(code=OutcomeCode.ALREADY, detail=f"{self.build.name} was in force already")
-        refused = self.runner.backend.refusal(facts, self.patch, self.build, ours=self.runner.ours(), action=action)
+        payload = self.errand.payload
+        if action is Action.APPLY and judge_apply(facts, facts, payload) is Verdict.IN_FORCE:
+            return read_already(payload, facts)
+        patch, ours = self.errand.patch, self.runner.ours()
+        refused = self.backend.refusal(facts, patch, payload, ours=ours, action=action)
         if refused is not None:
             raise refused
         return None
@@ -197,7 +208,7 @@ class _Course:
 
     def _start(self, work: Work) -> GuardAnswer | None:
         try:
-            answer = self._ask_once(lambda nonce: self.runner.backend.start(self.member.host, work, nonce))
+            answer = self._ask_once(lambda nonce: self.backend.start(self.member.host, work, nonce))
         except ShellUnusable:
             raise
         except SessionBroken:
@@ -206,34 +217,34 @@ class _Course:
 
     def _work(self) -> Work:
         # A revert loads nothing, so that a lost file of the catalogue does not stand in its way.
-        module = b"" if self._reverts else self._module()
         return Work(
             attempt=self.attempt,
             controller=self.runner.controller,
-            patch=self.patch,
-            payload=self.build,
-            module=module,
+            patch=self.errand.patch,
+            payload=self.errand.payload,
+            module=b"" if self._reverts else self._module(),
             ours=tuple(sorted(self.runner.ours())),
             limit_seconds=math.ceil(self.limits.transition.total_seconds()),
         )
 
     def _module(self) -> bytes:
-        return self.runner.modules.read(self.patch.id, self.build.module, self.build.sha256)
+        patch, payload = self.errand.patch, self.errand.payload
+        if patch is None or isinstance(payload, Offer):
+            return b""
+        return self.runner.modules.read(patch.id, payload.module, payload.sha256)
 
     # --- asking ---
 
     def _ask_once(self, make: Callable[[str], Command]) -> GuardAnswer:
         nonce = self.runner.new_nonce()
         completed = self.runner.transport.run(self.member.host, make(nonce))
-        return self.runner.backend.answer(self.member.host, completed, nonce)
+        return self.backend.answer(self.member.host, completed, nonce)
 
     def _ask(self) -> GuardAnswer | None:
         """What the guard says; asked again while the host does not answer. None at the deadline."""
         while True:
             try:
-                return self._ask_once(
-                    lambda nonce: self.runner.backend.status(self.member.host, self.attempt.id, nonce)
-                )
+                return self._ask_once(lambda nonce: self.backend.status(self.member.host, self.attempt.id, nonce))
             except HostError:
                 if not self._wait():
                     return None
@@ -277,7 +288,7 @@ class _Course:
             return refused
         self.on_verifying()
         verdict, after = self._verify(is_over=answer is not None and answer.state in _OVER)
-        found = read_verified(self.attempt.action, answer, verdict, after, self.build)
+        found = read_verified(self.attempt.action, answer, verdict, after, self.errand.payload)
         if found.code is OutcomeCode.DONE and self._had_nothing_to_revert():
             return found.model_copy(update={"code": OutcomeCode.ALREADY})
         return found
@@ -301,9 +312,9 @@ class _Course:
         # Where nobody saw the host before, only the boot it was meant for is known of that time.
         before = self.before or after.model_copy(update={"boot_id": self.attempt.boot_id or after.boot_id})
         judge = judge_revert if self.attempt.action is Action.REVERT else judge_apply
-        return judge(before, after, self.build), after
+        return judge(before, after, self.errand.payload), after
 
     def _had_nothing_to_revert(self) -> bool:
         if not self._reverts or self.before is None:
             return False
-        return self.before.patch_with_build(self.build.module_build_id) is None
+        return judge_revert(self.before, self.before, self.errand.payload) is Verdict.NOT_IN_FORCE

@@ -14,7 +14,7 @@ from typing import Protocol
 from orchestrator.core.attempts import Action, Attempt, Outcome, OutcomeCode
 from orchestrator.core.facts import Facts
 from orchestrator.core.fleet import Member
-from orchestrator.core.patches import Build, Patch
+from orchestrator.core.offers import Offer, Payload
 from orchestrator.core.plans import Plan, PlannedHost
 from orchestrator.core.playbooks import Limits
 from orchestrator.core.rollout import decide, resume
@@ -45,6 +45,7 @@ from orchestrator.errors import (
 )
 from orchestrator.ports.runtime import Clock, Dispatcher
 from orchestrator.ports.store import Json, Lease, RolloutRow, Store
+from orchestrator.services.carry_out_attempt import Errand
 from orchestrator.services.check_hosts import CheckHosts
 from orchestrator.services.order_rollout import REQUESTS, WAITS_FOR_OPERATOR
 from orchestrator.services.read_only import require_write
@@ -61,8 +62,7 @@ class Runner(Protocol):
         self,
         attempt: Attempt,
         member: Member,
-        patch: Patch,
-        build: Build | None,
+        errand: Errand,
         limits: Limits,
         *,
         resume: bool,
@@ -134,7 +134,7 @@ class _Drive:
         self.state = RolloutState.model_validate(self.row.state)
         self.planned: Mapping[str, PlannedHost] = {host.host_id: host for host in self.plan.hosts}
         patches = self.engine.store.catalogue.history().patches
-        self.patch: Patch = next(patch for patch in patches if patch.id == self.plan.patch_id)
+        self.patch = next((patch for patch in patches if patch.id == self.plan.patch_id), None)
         self.members = self.engine.members()
         self.renewed_at = self.engine.clock.now()
 
@@ -200,7 +200,7 @@ class _Drive:
             state, effects, heeded = self._decide(entries)
             if state == self.state and not self.outcomes and not _asks(effects):
                 return
-            intents = self._intents(effects)
+            intents = self._intents(effects, state)
             busy = self._busy(list(intents.values()))
             if not busy and self._commit(state, heeded, list(intents.values())):
                 self._dispatch(effects, {key: intents[key] for key in intents})
@@ -223,23 +223,25 @@ class _Drive:
             heeded.append(entry)
         return state, effects, heeded
 
-    def _intents(self, effects: Effects) -> dict[str, Attempt]:
+    def _intents(self, effects: Effects, state: RolloutState) -> dict[str, Attempt]:
         now = self.engine.clock.now()
         starts = [effect for effect in effects if isinstance(effect, StartAttempt)]
-        return {
-            start.key: Attempt(
-                id=self.engine.new_id(),
-                rollout_id=self.row.id,
-                host_id=start.host_id,
-                host=self.planned[start.host_id].name,
-                action=start.action,
-                patch_id=self.plan.patch_id,
-                build_sha256=self.planned[start.host_id].build.sha256,
-                boot_id=None if start.action is Action.REVERT else self.planned[start.host_id].boot_id,
-                intent_at=now,
-            )
-            for start in starts
-        }
+        return {start.key: self._intent(start, self.planned[start.host_id], state, now) for start in starts}
+
+    def _intent(self, start: StartAttempt, planned: PlannedHost, state: RolloutState, now: datetime) -> Attempt:
+        payload = _payload(planned, state)
+        return Attempt(
+            id=self.engine.new_id(),
+            rollout_id=self.row.id,
+            host_id=start.host_id,
+            host=planned.name,
+            action=start.action,
+            patch_id=self.plan.patch_id or planned.backend,
+            build_sha256=None if isinstance(payload, Offer) else payload.sha256,
+            level=payload.level if isinstance(payload, Offer) else None,
+            boot_id=_boot_meant(start, planned, state),
+            intent_at=now,
+        )
 
     def _busy(self, intents: Sequence[Attempt]) -> list[Event]:
         """Hosts whose lock another attempt holds that this commit would not free."""
@@ -289,7 +291,14 @@ class _Drive:
     def _fly(self, effect: StartAttempt | ResumeAttempt, attempt: Attempt | None, *, is_resumed: bool) -> None:
         def job() -> _Landing:
             outcome = self._carry_out(effect, attempt, is_resumed)
-            event = HostFinished(host_id=effect.host_id, key=effect.key, code=outcome.code, detail=outcome.detail)
+            event = HostFinished(
+                host_id=effect.host_id,
+                key=effect.key,
+                code=outcome.code,
+                detail=outcome.detail,
+                level=outcome.level,
+                boot_id=outcome.boot_id,
+            )
             return _Landing(event=event, outcome=outcome if attempt is not None else None)
 
         self.flights.append(self._submit(job))
@@ -306,8 +315,7 @@ class _Drive:
             return self.engine.runner.carry_out(
                 attempt,
                 member,
-                self.patch,
-                self.planned[host_id].build,
+                self._errand(self.planned[host_id], attempt),
                 self.plan.playbook.limits,
                 resume=is_resumed,
                 on_verifying=lambda: self.verifying.put(HostVerifying(host_id=host_id, key=effect.key)),
@@ -326,6 +334,10 @@ class _Drive:
                 finished_at=self.engine.clock.now(),
             )
 
+    def _errand(self, planned: PlannedHost, attempt: Attempt) -> Errand:
+        """As the intent has it: what a canary showed meanwhile does not change an attempt under way."""
+        return Errand(backend=planned.backend, patch=self.patch, payload=_at_level(planned.payload, attempt.level))
+
     def _may_send(self) -> bool:
         """Whether the rollout is still ours: an engine that was suspended must not send what another one gave up."""
         current = self.engine.store.leases.current(self.row.id)
@@ -334,7 +346,8 @@ class _Drive:
         return self.engine.clock.now() < current.expires_at
 
     def _soak_job(self, host_id: str) -> Callable[[], _Landing]:
-        planned, member = self.planned[host_id], self.members.get(host_id)
+        planned, member, run = self.planned[host_id], self.members.get(host_id), self.state.hosts[host_id]
+        payload, boot_id = _at_level(planned.payload, run.level), run.boot_id or planned.boot_id
 
         def job() -> _Landing:
             if member is None:
@@ -347,10 +360,31 @@ class _Drive:
             if record.observation is None:
                 return _soaked(host_id, None, record.error or "")
             facts = record.observation.facts
-            verdict = judge_apply(Facts(boot_id=planned.boot_id), facts, planned.build)
-            return _soaked(host_id, verdict, describe(verdict, facts, planned.build))
+            verdict = judge_apply(Facts(boot_id=boot_id), facts, payload)
+            return _soaked(host_id, verdict, describe(verdict, facts, payload))
 
         return job
+
+
+def _payload(planned: PlannedHost, state: RolloutState) -> Payload:
+    """What this host gets: where its canary showed a level, that one. What it has itself is what is taken out."""
+    run = state.hosts[planned.host_id]
+    return _at_level(planned.payload, run.level or state.levels.get(planned.group))
+
+
+def _at_level(payload: Payload, level: str | None) -> Payload:
+    if level is None or not isinstance(payload, Offer):
+        return payload
+    return Offer.model_validate(payload.model_dump() | {"level": level})
+
+
+def _boot_meant(start: StartAttempt, planned: PlannedHost, state: RolloutState) -> str | None:
+    """The plan's boot, or the one in which the host was patched; None where whatever boot is there is meant: a patch is
+    taken out of any, and a host that rebooted since is tried again in its new boot."""
+    run = state.hosts[planned.host_id]
+    if start.action is Action.REVERT or run.previous is not None:
+        return None
+    return run.boot_id or planned.boot_id
 
 
 def _asked(requests: Mapping[str, Json], now: datetime) -> list[Entry]:

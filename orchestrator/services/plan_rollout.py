@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator.backends.registry import backend
+from orchestrator.backends.registry import BACKENDS, backend
 from orchestrator.core.attempts import Action
 from orchestrator.core.catalogue import in_force, replaced_by
 from orchestrator.core.facts import Facts, Virtualization
 from orchestrator.core.fleet import Fleet, Member
 from orchestrator.core.identity import second_names
+from orchestrator.core.offering import NoOffer, offered
+from orchestrator.core.offers import Offer, Payload
 from orchestrator.core.patches import Patch
-from orchestrator.core.planning import Candidate, plan
+from orchestrator.core.planning import DEFAULT_TOOL, Candidate, plan
 from orchestrator.core.plans import Plan
 from orchestrator.core.playbooks import Playbook
 from orchestrator.core.reopening import reopening
@@ -23,7 +25,13 @@ from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Store
 from orchestrator.services.read_fleet import ReadFleet, by_module
 
-DEFAULT_BACKEND = "klp"
+AUTO = "auto"
+_APPLYING = tuple(one for one in BACKENDS.values() if one.capabilities.applies)
+OFFERING = tuple(one.name for one in _APPLYING if not one.capabilities.needs_module)
+"""Tools that bring their own patches, in the order in which `auto` chooses among those that are ready."""
+
+LOADING = tuple(one.name for one in _APPLYING if one.capabilities.needs_module)
+"""Tools that load modules of the catalogue."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,21 +44,21 @@ class PlanRollout:
     def __call__(self, playbook: Playbook, fleet: Fleet, limit: str | None = None) -> Plan:
         """The plan. Raises `PlaybookInvalid`, `PatternInvalid` and `NotFound`."""
         patches = self.store.catalogue.all()
-        patch = next((one for one in patches if one.id == playbook.apply.patch), None)
-        if patch is None:
-            raise PlaybookInvalid(_no_such_patch(playbook, patches), field="apply.patch")
+        patch = _named_patch(playbook, patches)
         targets = _targets(fleet, playbook.targets.hosts, limit)
-        known = self._known(patch, [member.record.id for member in targets])
+        known = self._known(patch, playbook.apply.tool, [member.record.id for member in targets])
         candidates = [known.candidate(member) for member in targets]
         made = plan(playbook, candidates, patch, now=known.now, catalogue=patches)
-        return made.model_copy(update={"rollback_reopens": known.reopening(made)})
+        warnings = (*made.warnings, *_stays_warnings(made))
+        return made.model_copy(update={"rollback_reopens": known.reopening(made), "warnings": warnings})
 
-    def _known(self, patch: Patch, ids: Sequence[str]) -> "_Known":
+    def _known(self, patch: Patch | None, tool: str, ids: Sequence[str]) -> "_Known":
         exposures: dict[str, list[Exposure]] = {}
         for exposure in ReadFleet(store=self.store, clock=self.clock).exposures():
             exposures.setdefault(exposure.host_id, []).append(exposure)
         return _Known(
             patch=patch,
+            tool=tool,
             now=self.clock.now(),
             checks=self.store.sightings.last_checks(),
             latest=self.store.sightings.latest(ids),
@@ -71,9 +79,10 @@ class PlanRollout:
 
 @dataclass(frozen=True, kw_only=True)
 class _Known:
-    """What is known of the fleet, read once."""
+    """What is known of the fleet, read once. ``tool``: the one that the playbook names, or ``auto``."""
 
-    patch: Patch
+    patch: Patch | None
+    tool: str
     now: datetime
     checks: Mapping[str, CheckRecord]
     latest: Mapping[str, Sighting]
@@ -83,6 +92,8 @@ class _Known:
 
     def reopening(self, made: Plan) -> tuple[tuple[str, str], ...]:
         """What a rollback of the planned rollout would expose again: what the patch replaced does not come back."""
+        if self.patch is None:
+            return ()
         planned: dict[str, list[Patch]] = {}
         for host in made.hosts:
             forced = [one.patch for one in in_force(self.latest[host.host_id].facts, tuple(self.ours.values()))]
@@ -96,8 +107,8 @@ class _Known:
         sighting = self.latest.get(record.id)
         is_stale = sighting is not None and self.now > sighting.expected_by
         facts = None if sighting is None or is_stale else sighting.facts
-        name = member.host.backend or DEFAULT_BACKEND
-        refused = self._refusal(facts, name)
+        name, offer = self._choice(facts, member.host.backend)
+        refused = self._refusal(facts, name, offer)
         return Candidate(
             host_id=record.id,
             name=member.name,
@@ -105,6 +116,7 @@ class _Known:
             customer=record.customer,
             labels=record.labels,
             backend=name,
+            offer=offer,
             facts=facts,
             is_reachable=check is None or check.observation is not None,
             is_retired=record.retired_at is not None,
@@ -117,11 +129,33 @@ class _Known:
             refusal_detail=str(refused) if refused is not None else "",
         )
 
-    def _refusal(self, facts: Facts | None, name: str) -> PatchRefused | None:
-        if facts is None or facts.kernel is None:
+    def _choice(self, facts: Facts | None, named: str | None) -> tuple[str | None, Offer | NoOffer | None]:
+        """Which backend acts on a host, and what its tool offers there. The playbook's word goes before the host's
+        ``patchwave_backend``; a module is loaded by whatever can, where that names a tool which cannot."""
+        only = named if self.tool == AUTO else self.tool
+        if self.patch is not None:
+            return (only if only in LOADING else DEFAULT_TOOL), None
+        if facts is None:
+            return only, None
+        offer = offered(facts, OFFERING, only=only)
+        return (offer.tool if isinstance(offer, Offer) else only), offer
+
+    def _refusal(self, facts: Facts | None, name: str | None, offer: Offer | NoOffer | None) -> PatchRefused | None:
+        if facts is None or facts.kernel is None or name is None or isinstance(offer, NoOffer):
             return None
-        build = self.patch.build_for(facts.kernel.running, facts.kernel.build_id or "")
-        return backend(name).refusal(facts, self.patch, build, ours=self.ours, action=Action.APPLY)
+        payload: Payload | None = offer
+        if self.patch is not None:
+            payload = self.patch.build_for(facts.kernel.running, facts.kernel.build_id or "")
+        return backend(name).refusal(facts, self.patch, payload, ours=self.ours, action=Action.APPLY)
+
+
+def _stays_warnings(made: Plan) -> tuple[str, ...]:
+    """What a rollback could not take out again."""
+    stays = Counter(host.backend for host in made.hosts if not backend(host.backend).capabilities.reverts)
+    return tuple(
+        f"{count} hosts could not be rolled back: {name} takes nothing out without a reboot"
+        for name, count in sorted(stays.items())
+    )
 
 
 def _targets(fleet: Fleet, pattern: str, limit: str | None) -> list[Member]:
@@ -130,8 +164,23 @@ def _targets(fleet: Fleet, pattern: str, limit: str | None) -> list[Member]:
     return [member for member in targets if member.name in allowed]
 
 
-def _no_such_patch(playbook: Playbook, patches: Sequence[Patch]) -> str:
-    if playbook.apply.patch is None:
-        return "names no patch, and klp offers none by itself: name one here, or give --patch ID"
-    known = ", ".join(patch.id for patch in patches) or "nothing"
-    return f"the catalogue has no patch {playbook.apply.patch!r}; it has {known}"
+def _named_patch(playbook: Playbook, patches: Sequence[Patch]) -> Patch | None:
+    """The catalogue's patch that is to be applied; None: what the hosts' own tools offer. Raises `PlaybookInvalid`."""
+    apply = playbook.apply
+    if apply.tool not in (AUTO, *OFFERING, *LOADING):
+        known = ", ".join((AUTO, *OFFERING, *LOADING))
+        raise PlaybookInvalid(f"no tool called {apply.tool!r} applies patches; there are: {known}", field="apply.tool")
+    if apply.patch is None:
+        if apply.tool in LOADING:
+            message = f"names no patch, and {apply.tool} offers none by itself: name one here, or give --patch ID"
+            raise PlaybookInvalid(message, field="apply.patch")
+        return None
+    if apply.tool in OFFERING:
+        loading = ", ".join(LOADING)
+        message = f"{apply.tool} applies what it offers itself: leave out apply.patch, or name one of {loading}"
+        raise PlaybookInvalid(message, field="apply.tool")
+    patch = next((one for one in patches if one.id == apply.patch), None)
+    if patch is None:
+        known = ", ".join(one.id for one in patches) or "nothing"
+        raise PlaybookInvalid(f"the catalogue has no patch {apply.patch!r}; it has {known}", field="apply.patch")
+    return patch

@@ -7,10 +7,10 @@ from pydantic import AfterValidator
 
 from orchestrator.backends.guard import REFUSALS, GuardAnswer, GuardExit, GuardState
 from orchestrator.core.attempts import Action, OutcomeCode
-from orchestrator.core.facts import Facts
+from orchestrator.core.facts import Facts, ToolState
 from orchestrator.core.model import Frozen
-from orchestrator.core.patches import Build
-from orchestrator.core.verdict import Verdict, describe, outcome_of_apply, outcome_of_revert
+from orchestrator.core.offers import Offer, Payload
+from orchestrator.core.verdict import Verdict, describe, level_of, outcome_of_apply, outcome_of_revert
 from orchestrator.errors import HostError
 from orchestrator.probe.text import clean
 
@@ -40,6 +40,8 @@ class Finding(Frozen):
     error_code: str | None = None
     detail: Annotated[str, AfterValidator(_one_line)] = ""
     output: Annotated[str, AfterValidator(_printable)] = ""
+    level: str | None = None
+    boot_id: str | None = None
 
 
 def read_refusal(refused: HostError) -> Finding:
@@ -47,9 +49,20 @@ def read_refusal(refused: HostError) -> Finding:
     return Finding(code=OutcomeCode.REFUSED, error_code=refused.code, detail=str(refused))
 
 
+def read_already(payload: Payload, facts: Facts) -> Finding:
+    """It was in force before anything was sent."""
+    name, level = payload.tool if isinstance(payload, Offer) else payload.name, level_of(facts, payload)
+    return Finding(
+        code=OutcomeCode.ALREADY,
+        detail=f"{name} {level} was in force already" if level else f"{name} was in force already",
+        level=level,
+        boot_id=facts.boot_id,
+    )
+
+
 def read_answer(action: Action, answer: GuardAnswer | None) -> Finding | None:
     """What the guard's answer decides by itself: nothing was changed. None: a check must decide."""
-    if answer is None or answer.code is None:
+    if answer is None or answer.code is None or answer.code == GuardExit.NOTHING_OFFERED:
         return None
     if action is Action.REVERT and answer.state is GuardState.FINISHED and answer.code != GuardExit.FOREIGN_PATCH:
         return None  # What was installed for the next boot is gone by then.
@@ -64,7 +77,7 @@ def read_answer(action: Action, answer: GuardAnswer | None) -> Finding | None:
 
 
 def read_verified(
-    action: Action, answer: GuardAnswer | None, verdict: Verdict | None, after: Facts | None, build: Build
+    action: Action, answer: GuardAnswer | None, verdict: Verdict | None, after: Facts | None, payload: Payload
 ) -> Finding:
     """The outcome by the verification.
 
@@ -75,12 +88,16 @@ def read_verified(
         detail = "the host did not answer until the limit; what became of the attempt is not known"
         return Finding(code=OutcomeCode.UNKNOWN, error_code="not_verified", detail=detail, output=output)
     code = _code(action, answer, verdict)
-    said = (describe(verdict, after, build).rstrip("."), _insert_said(answer), _blockers(output))
+    if code is OutcomeCode.FAILED and _had_newest(action, answer, payload, after):
+        code = OutcomeCode.ALREADY
+    said = (describe(verdict, after, payload).rstrip("."), _tool_said(code, answer), _blockers(output))
     return Finding(
         code=code,
         error_code=_error(code, answer, verdict),
         detail="; ".join(part for part in said if part),
         output=output,
+        level=level_of(after, payload),
+        boot_id=after.boot_id,
     )
 
 
@@ -139,9 +156,22 @@ def _error(code: OutcomeCode, answer: GuardAnswer | None, verdict: Verdict) -> s
     return verdict.value if answer.code == GuardExit.DONE else f"guard_{answer.state.value}"
 
 
-def _insert_said(answer: GuardAnswer | None) -> str:
-    """insmod's own words, where they are none that have an error of their own."""
-    return _last_line(answer.text) if answer is not None and answer.code == GuardExit.INSERT_FAILED else ""
+def _had_newest(action: Action, answer: GuardAnswer | None, payload: Payload, after: Facts) -> bool:
+    """The tool was asked for its newest, had nothing to do, and something of it is in force: so that was the newest."""
+    if action is not Action.APPLY or answer is None or not isinstance(payload, Offer) or payload.level is not None:
+        return False
+    is_idle = answer.code in (GuardExit.DONE, GuardExit.NOTHING_OFFERED)
+    tool = after.tool(payload.tool)
+    return is_idle and tool is not None and tool.state is ToolState.READY and tool.level is not None
+
+
+def _tool_said(code: OutcomeCode, answer: GuardAnswer | None) -> str:
+    """The tool's own words, where they are none that have an error of their own."""
+    is_well = code in (OutcomeCode.DONE, OutcomeCode.ALREADY)
+    return "" if answer is None or is_well or answer.code not in _IN_ITS_WORDS else _last_line(answer.text)
+
+
+_IN_ITS_WORDS = (GuardExit.INSERT_FAILED, GuardExit.TOOL_FAILED, GuardExit.TOOL_NETWORK)
 
 
 def _blockers(output: str) -> str:

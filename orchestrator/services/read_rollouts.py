@@ -70,7 +70,9 @@ class ReadRollouts:
         row = self.store.rollouts.load(rollout_id)
         plan, state = Plan.model_validate(row.plan), _state(row)
         patches = self.store.catalogue.history().patches
-        patch = next(patch for patch in patches if patch.id == plan.patch_id)
+        patch = next((patch for patch in patches if patch.id == plan.patch_id), None)
+        if patch is None:  # What the hosts' own tools brought: the catalogue does not say what that fixes.
+            return ()
         carriers = [host for host in plan.hosts if state.hosts[host.host_id].may_carry]
         latest = self.store.sightings.latest([host.host_id for host in carriers])
         seen = [(host.name, latest[host.host_id].facts) for host in carriers if host.host_id in latest]

@@ -198,6 +198,7 @@ class AttemptRow(Row, table=True):
     action: str = Field(sa_type=Text)
     patch_id: str = Field(sa_type=Text)
     build_sha256: str | None = Field(sa_type=Text)
+    level: str | None = Field(sa_type=ForeignText)
     boot_id: str | None = Field(sa_type=ForeignText)
     intent_at: datetime = Field(sa_type=UtcDateTime)
 
@@ -212,6 +213,8 @@ class OutcomeRow(Row, table=True):
     error_code: str | None = Field(sa_type=Text)
     detail: str = Field(sa_type=ForeignText)
     output: str = Field(sa_type=ForeignText)
+    level: str | None = Field(sa_type=ForeignText)
+    boot_id: str | None = Field(sa_type=ForeignText)
     finished_at: datetime = Field(sa_type=UtcDateTime)
 
 

@@ -72,6 +72,7 @@ def planned(hosts: int, kernels: int = 1, sites: int = 0, **more: Any) -> Plan:
 
 OutcomeOf = Callable[[str, Action], OutcomeCode]
 VerdictOf = Callable[[str], Verdict | None]
+LevelOf = Callable[[str], str | None]
 
 
 class World:
@@ -85,9 +86,10 @@ class World:
         plan_: Plan,
         outcome_of: OutcomeOf = lambda _host, _action: OutcomeCode.DONE,
         verdict_of: VerdictOf = lambda _host: Verdict.IN_FORCE,
+        level_of: LevelOf = lambda _host: None,
     ) -> None:
         self.plan, self.now = plan_, NOW
-        self.outcome_of, self.verdict_of = outcome_of, verdict_of
+        self.outcome_of, self.verdict_of, self.level_of = outcome_of, verdict_of, level_of
         self.state = start(plan_, NOW)
         self.running: dict[str, StartAttempt | ResumeAttempt] = {}
         self.soaks: list[str] = []
@@ -124,7 +126,7 @@ class World:
         """The host's attempt ends."""
         effect = self.running.pop(host_id)
         code = self.outcome_of(host_id, effect.action)
-        return self.send(HostFinished(host_id=host_id, key=effect.key, code=code))
+        return self.send(HostFinished(host_id=host_id, key=effect.key, code=code, level=self.level_of(host_id)))
 
     def step(self) -> bool:
         """The next thing that happens; False when nothing does."""

@@ -35,7 +35,6 @@ BAD = {
     OutcomeCode.UNREACHABLE: "unreachable",
     OutcomeCode.UNKNOWN: "unknown",
     OutcomeCode.LOST: "lost_after_patch",
-    OutcomeCode.DRIFTED: "drifted",
 }
 WIDE = {"waves": ["50%", "100%"]}
 
@@ -153,11 +152,9 @@ def test_no_more_hosts_are_in_flight_than_allowed() -> None:
 @pytest.mark.parametrize("code", list(BAD))
 @pytest.mark.parametrize(("total", "expected"), [(0, "failed"), (1, "succeeded")])
 def test_every_trouble_holds_a_slot_of_the_budget(code: OutcomeCode, total: int, expected: str) -> None:
-    """Failed, unreachable, unknown, lost, drifted alike. Drift is held for first, and resumed here."""
+    """Failed, unreachable, unknown, lost alike."""
     world = World(planned(6, 1, budget={"total": total}), failing("h03", code=code))
-    while world.step() or world.state.status is RolloutStatus.HELD:
-        if world.state.status is RolloutStatus.HELD:
-            world.send(Resume())
+    world.run()
     assert (expected, 1) == (world.state.status, exit_code(world.state))
     assert world.states()["h03"] == BAD[code]
 
@@ -187,7 +184,7 @@ def test_over_the_budget_hosts_in_flight_still_finish_and_nothing_starts() -> No
     [
         (Verdict.REBOOTED, "lost_after_patch"),
         (Verdict.NOT_IN_FORCE, "lost_after_patch"),
-        (Verdict.OTHER_PATCH, "drifted"),
+        (Verdict.CONTRADICTED, "unknown"),
         (Verdict.UNREADABLE, "unknown"),
         (None, "unreachable"),
     ],
@@ -246,15 +243,42 @@ def test_a_canary_verified_to_be_reverted_needs_no_revert() -> None:
     assert [("id-h00", Action.APPLY)] == world.intents
 
 
-def test_a_drifted_host_within_the_budget_holds_the_rollout() -> None:
-    """Nothing new starts until an operator accepts it."""
-    world = World(planned(4, budget={"total": 1}), failing("h01", code=OutcomeCode.DRIFTED))
+@pytest.mark.parametrize("total", [0, 1])
+def test_a_drifted_host_holds_the_rollout(total: int) -> None:
+    """Whatever the budget: nothing new starts until an operator accepts it; then it is no trouble any more. The exit
+    code still tells of it."""
+    world = World(planned(4, budget={"total": total}), failing("h01", code=OutcomeCode.DRIFTED))
     run_to(world, RolloutStatus.HELD)
     assert "h01" in world.state.reason
     world.send(Tick())
     assert RolloutStatus.HELD is world.state.status
     world.send(Resume())
-    assert RolloutStatus.SUCCEEDED is world.run().status
+    state = world.run()
+    assert (RolloutStatus.SUCCEEDED, 1, "drifted") == (state.status, exit_code(state), world.states()["h01"])
+
+
+def test_a_canary_that_drifts_in_the_soak_holds_the_rollout_and_speaks_for_nobody() -> None:
+    """Somebody's agent outran it: accepted, it is still no canary that succeeded."""
+    world = World(planned(3, 1), verdict_of=lambda host: Verdict.OTHER_PATCH if host == "id-h00" else Verdict.IN_FORCE)
+    run_to(world, RolloutStatus.HELD)
+    world.send(Resume())
+    world.run()
+    assert {"h00": "drifted", "h01": "not_attempted", "h02": "not_attempted"} == world.states()
+
+
+def test_what_the_first_canary_was_verified_with_is_frozen_for_its_group() -> None:
+    """Another level of the same tool is drift, also where the tool reports a success."""
+    levels = {"id-h00": "7", "id-h01": "7", "id-h02": "8", "id-h03": "7"}
+    world = World(planned(4, 1), level_of=levels.get)
+    run_to(world, RolloutStatus.HELD)
+    held = world.state
+    world.send(Resume())
+    world.run()
+    assert ({"h00": "patched", "h01": "patched", "h02": "drifted", "h03": "patched"}, ["7"]) == (
+        world.states(),
+        list(held.levels.values()),
+    )
+    assert "8 is in force, and the canary was verified with 7" == world.state.hosts["id-h02"].detail
 
 
 def test_pause_starts_nothing_and_resume_goes_on() -> None:

@@ -128,11 +128,11 @@ def check_moves(before: RolloutState, after: RolloutState) -> None:
 
 
 def check_budgets(state: RolloutState) -> None:
-    """Nobody is applied to while more hosts failed than may."""
+    """Nobody is applied to while more hosts failed than may. Drift holds the rollout until somebody accepts it."""
     settled = [
         host
         for host in state.hosts.values()
-        if host.holds_slot and host.state not in IN_FLIGHT and host.state not in WAITING
+        if host.holds_slot and host.state not in {*IN_FLIGHT, *WAITING, HostStatus.DRIFTED}
     ]
     assert len(settled) + state.policy.held.count <= state.policy.budget_total
     for wave in state.waves:

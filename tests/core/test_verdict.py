@@ -109,6 +109,7 @@ def test_what_cannot_be_told_is_an_unknown_outcome() -> None:
         Verdict.REVERTING: OutcomeCode.UNKNOWN,
         Verdict.REBOOTED: OutcomeCode.LOST,
         Verdict.OTHER_PATCH: OutcomeCode.DRIFTED,
+        Verdict.CONTRADICTED: OutcomeCode.UNKNOWN,
         Verdict.UNREADABLE: OutcomeCode.UNKNOWN,
     } == {verdict: outcome_of_apply(verdict) for verdict in Verdict}
     assert [OutcomeCode.DONE, OutcomeCode.FAILED] == [

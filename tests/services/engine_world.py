@@ -9,7 +9,7 @@ from orchestrator.core.attempts import Action, Attempt, Outcome, OutcomeCode
 from orchestrator.core.facts import Facts, Kernel, LivePatch, Observation, PatchState, Volatile
 from orchestrator.core.fleet import Member
 from orchestrator.core.hosts import Host
-from orchestrator.core.patches import Build, Patch
+from orchestrator.core.patches import Build
 from orchestrator.core.plans import Plan
 from orchestrator.core.playbooks import Limits
 from orchestrator.core.rollout_events import Event
@@ -17,6 +17,7 @@ from orchestrator.core.rollout_state import RolloutState
 from orchestrator.errors import ConnectTimedOut, StaleState
 from orchestrator.ports.runtime import Clock, Dispatcher
 from orchestrator.ports.store import Store
+from orchestrator.services.carry_out_attempt import Errand
 from orchestrator.services.check_hosts import CheckHosts
 from orchestrator.services.drive_rollout import DriveRollout
 from orchestrator.services.order_rollout import OrderRollout
@@ -115,8 +116,7 @@ class FakeRunner:
         self,
         attempt: Attempt,
         member: Member,
-        patch: Patch,
-        build: Build | None,
+        errand: Errand,
         limits: Limits,
         *,
         resume: bool,
@@ -167,7 +167,9 @@ class World:
         self.new_id, self._engines = ids("a"), ids("engine-")
         planned = {host.host_id: host for one in (plan, *more) for host in one.hosts}
         self.machines = {
-            host.name: Machine(name=host.name, build=host.build, boot_id=host.boot_id) for host in planned.values()
+            host.name: Machine(name=host.name, build=host.build, boot_id=host.boot_id)
+            for host in planned.values()
+            if host.build is not None
         }
         self.members = {host_id: member(host.name, id=host_id) for host_id, host in planned.items()}
         self.store.hosts.save([one.record for one in self.members.values()])

@@ -11,6 +11,7 @@ from typing import TypeVar
 import pytest
 
 from orchestrator.backends.klp import Klp
+from orchestrator.backends.registry import backend
 from orchestrator.core.attempts import Action, Outcome, OutcomeCode
 from orchestrator.core.facts import Observation, PatchState
 from orchestrator.core.fleet import Member
@@ -27,12 +28,13 @@ from orchestrator.errors import (
     SudoPasswordWrong,
 )
 from orchestrator.ports.ssh import Command, Completed
-from orchestrator.services.carry_out_attempt import AttemptRunner
+from orchestrator.services.carry_out_attempt import AttemptRunner, Errand
 from tests.backends.local_host import BUILD, NOW, PATCH, LocalHost, eventually, make_attempt, make_work, module_bytes
 from tests.needs import require
 
 T = TypeVar("T")
 LIMITS = Limits.model_validate({"transition": "2s", "host": "100s"})
+ERRAND = Errand(backend="klp", patch=PATCH, payload=BUILD)
 SHORT = Limits.model_validate({"transition": "2s", "host": "20s"})
 BEFORE_THE_GUARD = Limits.model_validate({"transition": "20s", "host": "20s"})
 """By the controller's clock, which runs faster than the guard's."""
@@ -101,7 +103,7 @@ class World:
             transport=_Line(self, taken),
             clock=clock,
             modules=_Modules(self, taken),
-            backend=Klp(),
+            backend=backend,
             check=lambda member, apart_from=None: taken.take(lambda: self._checked(member, apart_from)),
             ours=lambda: {BUILD.module_build_id: PATCH},
             new_nonce=lambda: f"n{next(self.nonces)}",
@@ -130,8 +132,7 @@ class World:
         return self.runner(steps).carry_out(
             make_attempt(action),
             MEMBER,
-            patch,
-            BUILD,
+            Errand(backend="klp", patch=patch, payload=BUILD),
             limits,
             resume=resume,
             on_verifying=lambda: self.told.append("verifying"),
@@ -246,9 +247,8 @@ def test_a_refusal_of_the_kernel_names_its_error(world: World) -> None:
 def test_another_controllers_lock_is_a_refusal_that_names_it(world: World) -> None:
     """Which controller, which attempt."""
     world.local.fault("transition", "never")
-    runner = world.runner()
     other = make_work(attempt="B1", controller="controller-2", limit_seconds=30)
-    world.local.run(MEMBER.host, runner.backend.start(MEMBER.host, other, "z1"))
+    world.local.run(MEMBER.host, Klp().start(MEMBER.host, other, "z1"))
 
     outcome = world.carry_out()
     world.local.kill_worker("B1")
@@ -406,8 +406,7 @@ def test_a_controller_killed_between_any_two_steps_ends_true_when_started_again(
 @pytest.mark.parametrize("sent", [0, 1, 4096, BUILD.size - 1, BUILD.size])
 def test_a_controller_killed_during_the_upload_ends_true(world: World, sent: int) -> None:
     """However much of the module had arrived: one insert in all, by the same attempt."""
-    runner = world.runner()
-    world.local.run_cut(runner.backend.start(MEMBER.host, make_work(), "k1"), sent)
+    world.local.run_cut(Klp().start(MEMBER.host, make_work(), "k1"), sent)
 
     outcome = world.carry_out(resume=True)
 
@@ -472,7 +471,7 @@ def test_a_revert_takes_the_patch_out_of_whatever_boot_it_finds(world: World) ->
     world.local.load("lab_0001", BUILD.module_build_id)
     intent = make_attempt(Action.REVERT).model_copy(update={"boot_id": None})
 
-    outcome = world.runner().carry_out(intent, MEMBER, PATCH, BUILD, LIMITS, resume=False)
+    outcome = world.runner().carry_out(intent, MEMBER, ERRAND, LIMITS, resume=False)
 
     assert (OutcomeCode.DONE, None) == (outcome.code, world.state())
 
@@ -482,7 +481,7 @@ def test_a_reboot_between_the_check_and_the_revert_takes_out_what_came_back(
 ) -> None:
     """The persisted patch is live again, in a boot that the check has not seen."""
     world.carry_out()
-    world.runner().carry_out(make_attempt(Action.PERSIST, "P1"), MEMBER, PATCH, BUILD, LIMITS, resume=False)
+    world.runner().carry_out(make_attempt(Action.PERSIST, "P1"), MEMBER, ERRAND, LIMITS, resume=False)
     checks: Iterator[Callable[[], None]] = iter([lambda: _come_back(world)])
     seen = world.check
 
@@ -493,7 +492,7 @@ def test_a_reboot_between_the_check_and_the_revert_takes_out_what_came_back(
 
     monkeypatch.setattr(world, "check", check)
 
-    outcome = world.runner().carry_out(make_attempt(Action.REVERT, "V1"), MEMBER, PATCH, BUILD, LIMITS, resume=False)
+    outcome = world.runner().carry_out(make_attempt(Action.REVERT, "V1"), MEMBER, ERRAND, LIMITS, resume=False)
 
     assert (OutcomeCode.LOST, None) == (outcome.code, world.state())
     assert [] == list((world.local.root / "etc").rglob("*.conf"))
@@ -542,9 +541,7 @@ def test_nothing_is_sent_once_the_attempt_is_anothers(world: World, sent: int) -
     world.fails = [ConnectionDropped("in mid-command")] * sent
 
     with pytest.raises(StaleState):
-        world.runner().carry_out(
-            make_attempt(), MEMBER, PATCH, BUILD, LIMITS, resume=False, may_send=lambda: next(leave)
-        )
+        world.runner().carry_out(make_attempt(), MEMBER, ERRAND, LIMITS, resume=False, may_send=lambda: next(leave))
 
     assert ([], "") == (list(leave), world.local.read("calls/insmod"))
 
@@ -607,7 +604,6 @@ def _come_back(world: World) -> None:
 
 
 def _start_and_kill(world: World, when: Callable[[], bool] = lambda: True) -> None:
-    runner = world.runner()
-    world.local.run(MEMBER.host, runner.backend.start(MEMBER.host, make_work(), "k1"))
+    world.local.run(MEMBER.host, Klp().start(MEMBER.host, make_work(), "k1"))
     eventually(when)
     world.local.kill_worker()

@@ -1,0 +1,19 @@
+"""What a host's own tool is to have in force, and what it had when it was verified.
+
+Revision 0002.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Attempts of 0001 were about modules of the catalogue: they have no level, and their boot is the intent's."""
+    op.add_column("attempt", sa.Column("level", sa.Text(), nullable=True))
+    op.add_column("outcome", sa.Column("level", sa.Text(), nullable=True))
+    op.add_column("outcome", sa.Column("boot_id", sa.Text(), nullable=True))
