@@ -75,7 +75,7 @@ read_arguments() {
 }
 
 set_surroundings() {
-    PATH="${root:+$root/stand-ins:}/usr/sbin:/usr/bin:/sbin:/bin"
+    PATH="${root:+$root/stand-ins:}/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
     LC_ALL=C
     PATCHWAVE_ROOT=$root
     export PATH LC_ALL PATCHWAVE_ROOT

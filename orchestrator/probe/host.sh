@@ -3,7 +3,7 @@
 
 set_up() {
   LC_ALL=C LANGUAGE=C
-  PATH="${root:+$root/stand-ins:}/usr/sbin:/usr/bin:/sbin:/bin"
+  PATH="${root:+$root/stand-ins:}/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
   export LC_ALL LANGUAGE PATH
   unset IFS
   umask 077
@@ -26,7 +26,7 @@ has_tool() {
     if [ -n "$root" ]; then
       if is_executable "$root/stand-ins/$tool"; then return 0; fi
     elif is_executable "/usr/sbin/$tool" || is_executable "/usr/bin/$tool" \
-      || is_executable "/sbin/$tool" || is_executable "/bin/$tool"; then
+      || is_executable "/sbin/$tool" || is_executable "/bin/$tool" || is_executable "/snap/bin/$tool"; then
       return 0
     fi
   done

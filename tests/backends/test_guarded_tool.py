@@ -127,7 +127,7 @@ def test_the_surroundings_of_a_tool(host: GuardedHost) -> None:
 
     locale, path, ignored = host.finished().text.splitlines()[1:4]
 
-    assert ("C 0022", "/usr/sbin:/usr/bin:/sbin:/bin") == (locale, path)
+    assert ("C 0022", "/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin") == (locale, path)
     assert 0 == int(ignored, 16) & (1 << (signal.SIGPIPE - 1))
 
 
