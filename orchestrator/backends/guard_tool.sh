@@ -17,12 +17,16 @@ run_tool() {
     said_from=$(wc -c <"$folder/output") said_to=$said_from timed_out=no status=126
     tool_end=$(($(seconds) + limit))
     rm -f "$folder/pipe"
-    mkfifo "$folder/pipe" || return "$status"
-    keep_words <"$folder/pipe" &
-    keeper=$!
+    mkfifo "$folder/pipe" || {
+        echo "$1 was not run: $folder could not be written"
+        return "$status"
+    }
+    # It is held at the pipe until somebody reads there: by then its name is known to whoever comes after us.
     become_tool "$@" </dev/null >"$folder/pipe" 2>&1 &
     tool_pid=$!
-    put "$folder/tool" "$tool_pid $(started_at "$tool_pid") $((tool_end + 60))"
+    put "$folder/tool" "$tool_pid $(started_at "$tool_pid") $((tool_end + 120))"
+    keep_words <"$folder/pipe" &
+    keeper=$!
     # bash tells on stderr which signal ended a process of its own.
     wait_for_tool 2>/dev/null
     said_to=$(wc -c <"$folder/output")
@@ -84,13 +88,14 @@ is_past() {
     [ "${line%%.*}" -ge "$1" ]
 }
 
-# TERM first: a package manager may be in the middle of something. Up to 10 s later KILL, for all that is left.
+# TERM first: a package manager may be in the middle of something, and its script in a transition, which kpatch waits
+# for up to 75 s. As long again, a minute at most; then KILL, for all that is left.
 stop_tool() {
     members=" $tool_pid "
     find_members
     # shellcheck disable=SC2086
     kill -TERM $members 2>/dev/null
-    [ "$limit" -lt 10 ] && mercy=$limit || mercy=10
+    [ "$limit" -lt 60 ] && mercy=$limit || mercy=60
     mercy_end=$(($(seconds) + mercy))
     until is_past "$mercy_end"; do
         find_members || return 0

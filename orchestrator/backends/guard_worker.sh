@@ -13,8 +13,8 @@
 # Of guard_actions.sh: check_boot, check_kernel, set_deadline and is_late, pause, wait_for_others (after set_deadline),
 # other_in_transition, to_disk. Each check_ prints why and returns the code: "check_boot || return".
 # Of guard_tool.sh: has_tool PROGRAM; run_tool PROGRAM ARGUMENT..., then $status, $timed_out, tool_said and
-# tool_says PATTERN; run_unlocked PATTERN PROGRAM ARGUMENT..., then $locked, too. What reads and ends at once may be
-# called with call PROGRAM ARGUMENT... </dev/null.
+# tool_says PATTERN; run_unlocked PATTERN PROGRAM ARGUMENT..., then $locked, too. A vendor's program may hang whatever it
+# is asked, so it always goes through run_tool; call is for the host's own small ones.
 # Of guard_pins.sh: save_pin SETTING || return, saved_pin, forget_pin || return. pin saves before it changes anything;
 # unpin puts saved_pin back and then forgets it; without one there is nothing to put back: EXIT_DONE.
 # A setting holds any printable character: never put it into a pattern of sed.

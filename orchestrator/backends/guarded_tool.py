@@ -14,11 +14,11 @@ from orchestrator.ports.ssh import Command
 _SUFFIX = "_actions"
 
 
-def start_tool(host: Host, order: ToolOrder, actions: str, nonce: str) -> Command:
+def start_tool(host: Host, order: ToolOrder, actions: str, nonce: str, *, more: tuple[str, ...] = ()) -> Command:
     """Start an attempt, detached. ``actions``: the name of the tool's file of actions without its ``.sh``,
-    ``NAME_actions``; NAME is what the tool's pin is called on the host."""
+    ``NAME_actions``; NAME is what the tool's pin is called on the host. ``more``: other files that it needs."""
     words = (*order.arguments(), f"tool={tool_of(actions)}", "size=0")
-    return start_worker(host, words, b"", nonce, pieces(tool_parts(actions)))
+    return start_worker(host, words, b"", nonce, pieces(tool_parts(actions, *more)))
 
 
 def tool_parts(actions: str, *more: str) -> tuple[str, ...]:

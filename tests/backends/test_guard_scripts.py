@@ -497,6 +497,11 @@ def test_revert_takes_the_patch_out_and_removes_its_module(local: LocalHost) -> 
     assert not (local.root / "sys/module/lab_0001").exists()
 
 
+def test_a_module_has_no_agent_to_pin(dash: LocalHost) -> None:
+    """klp has no such action."""
+    assert GuardExit.USAGE == finished(dash, make_work(Action.PIN)).code
+
+
 def test_revert_again_is_done(local: LocalHost) -> None:
     """There is nothing to take out."""
     assert GuardExit.DONE == finished(local, make_work(Action.REVERT)).code

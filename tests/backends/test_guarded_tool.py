@@ -131,6 +131,17 @@ def test_the_surroundings_of_a_tool(host: GuardedHost) -> None:
     assert 0 == int(ignored, 16) & (1 << (signal.SIGPIPE - 1))
 
 
+def test_without_room_the_tool_is_not_run(dash: GuardedHost) -> None:
+    """Its words would have nowhere to go."""
+    dash.bring("echo patched")
+    dash.bring("exit 1", "mkfifo")
+
+    answer = dash.finished()
+
+    assert (GuardExit.TOOL_FAILED, []) == (answer.code, dash.calls)
+    assert "made was not run" in answer.text.splitlines()[-1]
+
+
 @pytest.mark.parametrize("has_setsid", [True, False])
 def test_a_tool_that_never_ends_is_ended_with_all_that_it_started(host: GuardedHost, has_setsid: bool) -> None:
     """After the limit TERM, then KILL: no child is left behind, and the attempt says so."""
