@@ -113,11 +113,12 @@ def test_packages_change_the_fingerprint_of_their_database(start: Start) -> None
 def test_a_script_says_what_hosts_are(tmp_path: Path) -> None:
     """System, tools and faults, by name or glob."""
     file = tmp_path / "lab.yml"
-    file.write_text("web-001: {os: rocky-9, tools: [kernelcare], stalls: true}\ndb-*: {tools: []}\n")
+    file.write_text("web-001: {os: rocky-9, tools: [kernelcare], stalls: true}\ndb-*: {tools: [], offers: 5}\n")
     script = load_script(file)
     machines = {machine.name: machine for machine in describe(4, mixed=True, script=script)}
     assert (machines["web-001"].kernel.system.key, machines["web-001"].vendor_tools) == ("rocky-9", ("kernelcare",))
     assert (machines["db-003"].kernel.system.key, machines["db-003"].vendor_tools) == ("rhel-9", ())
+    assert (machines["db-003"].offered, machines["web-001"].offered) == (5, 2)
     assert machines["worker-004"] == describe(4, mixed=True)[3]
 
 

@@ -157,7 +157,9 @@ def status(folder: Path) -> tuple[HostStatus, ...]:
 
 
 def _status(machine: Machine, running: Running, truth: Truth) -> HostStatus:
-    told = faults_of(machine.name, running.order.script).model_dump(exclude_defaults=True, exclude={"os", "tools"})
+    told = faults_of(machine.name, running.order.script).model_dump(
+        exclude_defaults=True, exclude={"os", "tools", "offers"}
+    )
     return HostStatus(
         name=machine.name,
         address=machine.address,

@@ -86,8 +86,11 @@ class Disk:
 
     def install(self) -> None:
         """Make it, unless it is there already. One that another host was made of goes."""
-        if self._is_installed():
-            return
+        if not self._is_installed():
+            self._make()
+        self.describe(self.machine.offered)
+
+    def _make(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
         for folder in EMPTY_FOLDERS:
             (self.root / folder).mkdir(parents=True)
@@ -102,10 +105,12 @@ class Disk:
         (self.root / f"lib/modules/{machine.kernel.release}/kernel").mkdir(parents=True, exist_ok=True)
         for tool in machine.tools:
             self._copy_state(folder_of(tool).joinpath("state"), self.root)
-        self.describe(machine.offered)
 
     def describe(self, offered: int) -> None:
-        """Tell the stand-ins what the host is; last of all, because it says that the disk is whole."""
+        """Tell the stand-ins what the host is and how many patches its vendor offers.
+
+        Written last: it says that the disk is whole.
+        """
         self.write("lab/host.new", "".join(f"{key}={value}\n" for key, value in (*self._host(), (_OFFERED, offered))))
         (self.root / "lab/host.new").replace(self.root / "lab/host")
 

@@ -44,8 +44,11 @@ _ACCOUNTS = (ROOT, DEPLOY, ROOT, CAROL, ROOT)
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """One host. ``vendor_tools``: its live-patch tools beside the kernel's own; ``uptime``: seconds it is up when the
-    fleet starts."""
+    """One host.
+
+    ``vendor_tools``: its live-patch tools beside the kernel's own; ``offered``: how many patches its vendor offers for
+    its kernel at first; ``uptime``: seconds it is up when the fleet starts.
+    """
 
     index: int
     name: str
@@ -56,6 +59,7 @@ class Machine:
     site: str
     customer: str
     vendor_tools: tuple[str, ...] = ()
+    offered: int = 2
 
     @property
     def tools(self) -> tuple[str, ...]:
@@ -68,11 +72,6 @@ class Machine:
     def tool_seconds(self) -> float:
         """How long its tool takes for what reaches the network."""
         return 0.02 + self.index % 7 * 0.01
-
-    @property
-    def offered(self) -> int:
-        """How many patches its vendor offers for its kernel when it is made."""
-        return 2 + self.index % 2
 
     @property
     def machine_id(self) -> str:
@@ -112,12 +111,14 @@ def _machine(index: int, flavours: tuple[Flavour, ...], script: Mapping[str, Fau
     told = faults_of(name, script)
     if isinstance(told, HostScript):
         kernel, tools = told.applied_to(kernel, tools, lap)
+    offers = told.offers if isinstance(told, HostScript) else None
     return Machine(
         index=index,
         name=name,
         address=f"127.0.{100 + index // 250}.{index % 250 + 1}",
         kernel=kernel,
         vendor_tools=tools,
+        offered=2 if offers is None else offers,
         account=_ACCOUNTS[index // 2 % len(_ACCOUNTS)],
         role=role,
         # A number of flavours that three divides would put each of them at one site.

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from orchestrator.errors import InvalidInput
 from orchestrator.lab.simulated.faults import Faults
@@ -11,12 +11,16 @@ from orchestrator.lab.simulated.kernels import SimulatedKernel
 from orchestrator.lab.simulated.tool_folders import VENDOR_TOOLS
 from orchestrator.yaml_files import invalid, load_document
 
+MOST_OFFERS = 50
+
 
 class HostScript(Faults):
-    """What a script says of one host: its faults, its system, its live-patch tools; None leaves it as it is."""
+    """What a script says of one host: its faults, its system, its live-patch tools, and how many patches its vendor
+    offers; None leaves it as it is."""
 
     os: str | None = None
     tools: ToolSet | None = None
+    offers: int | None = Field(default=None, ge=0, le=MOST_OFFERS)
 
     @field_validator("os")
     @classmethod

@@ -14,7 +14,7 @@ speak() {
     whole=$lab/spoken.$$
     ("$@") >"$whole"
     code=$?
-    spoil <"$whole"
+    spoil
     rm -f "$whole"
     return "$code"
   fi
@@ -24,7 +24,7 @@ speak() {
 # Both keep the first so many bytes. What follows is gone, or has other letters and two bytes that are no text.
 spoil() {
   if has_fault truncates; then
-    head -c "$line"
+    head -c "$line" "$whole"
   elif has_fault garbles; then
     head -c "$line" "$whole"
     printf '\377\001'
@@ -87,10 +87,15 @@ get_from() {
 # one_at_a_time FUNCTION ARGUMENT...: no other stand-in of this tool that is called so runs meanwhile.
 one_at_a_time() {
   mkdir -p "$lab/memory/$tool"
-  until mkdir "$lab/memory/$tool/lock" 2>/dev/null; do sleep 0.02; done
+  holder=$lab/memory/$tool/holder
+  # A link is made whole or not at all, and names its owner: one that was killed does not stop the others.
+  until ln -s "$$" "$holder" 2>/dev/null; do
+    kill -0 "$(readlink "$holder")" 2>/dev/null || rm -f "$holder"
+    sleep 0.02
+  done
   ("$@")
   code=$?
-  rmdir "$lab/memory/$tool/lock" 2>/dev/null
+  rm -f "$holder"
   return "$code"
 }
 
