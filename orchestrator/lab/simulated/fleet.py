@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from orchestrator.lab.simulated.truth import Truth
 
 PORTS = range(2200, 2300)
 SECONDS = 60.0
+BOOTING_AT_ONCE = 8
 _Result = TypeVar("_Result")
 
 
@@ -104,8 +106,9 @@ class SimulatedFleet:
         # What a fleet left behind that was killed.
         kill_below(self.site.hosts)
         self._servers = {machine.name: self._server(machine) for machine in self.machines}
-        for server in self._servers.values():
-            server.prepare()
+        # What a host's tools bring back at boot are processes to wait for.
+        with ThreadPoolExecutor(BOOTING_AT_ONCE) as pool:
+            list(pool.map(HostServer.prepare, self._servers.values()))
         self._thread.start()
         self.call(self._listen())
 
