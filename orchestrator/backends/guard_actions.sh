@@ -29,9 +29,9 @@ check_boot() {
 
 # The running release is the one that the order names, where it names one.
 check_kernel() {
-    running=$(value_of "$root/proc/sys/kernel/osrelease")
-    [ -z "$release" ] || [ "$running" = "$release" ] || {
-        echo "the kernel is $running, the attempt was meant for $release"
+    release_now=$(value_of "$root/proc/sys/kernel/osrelease")
+    [ -z "$release" ] || [ "$release_now" = "$release" ] || {
+        echo "the kernel is $release_now, the attempt was meant for $release"
         return "$EXIT_WRONG_BUILD"
     }
 }

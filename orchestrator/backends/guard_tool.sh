@@ -26,7 +26,7 @@ run_tool() {
     tool_pid=$!
     put "$folder/tool" "$tool_pid $(started_at "$tool_pid") $((tool_end + 120))"
     keep_words <"$folder/pipe" &
-    keeper=$!
+    tool_keeper=$!
     # bash tells on stderr which signal ended a process of its own.
     wait_for_tool 2>/dev/null
     said_to=$(wc -c <"$folder/output")
@@ -40,13 +40,13 @@ run_tool() {
 become_tool() {
     umask 022
     trap - PIPE
-    program=$1
+    tool_program=$1
     shift
-    [ -z "$root" ] || program=$root/stand-ins/$program
+    [ -z "$root" ] || tool_program=$root/stand-ins/$tool_program
     if command -v setsid >/dev/null 2>&1; then
-        exec setsid "$program" "$@"
+        exec setsid "$tool_program" "$@"
     fi
-    exec "$program" "$@"
+    exec "$tool_program" "$@"
 }
 
 # /run is memory: whatever a tool says in all, the first 2 MB at most are kept, and the last of it. dd hands on at
@@ -71,82 +71,82 @@ wait_for_tool() {
     [ "$timed_out" = no ] || status=124
     # What it left running may hold the pipe for as long as it likes.
     for _ in 1 2 3 4 5 6 7 8 9 10; do
-        is_running "$keeper" || return 0
+        is_running "$tool_keeper" || return 0
         pause
     done
 }
 
 # These two start no process: they are asked several times a second.
 is_running() {
-    line=''
-    { read -r line <"/proc/$1/stat"; } 2>/dev/null
-    case ${line##*) } in '' | [ZXx]*) return 1 ;; esac
+    tool_line=''
+    { read -r tool_line <"/proc/$1/stat"; } 2>/dev/null
+    case ${tool_line##*) } in '' | [ZXx]*) return 1 ;; esac
 }
 
 is_past() {
-    read -r line </proc/uptime
-    [ "${line%%.*}" -ge "$1" ]
+    read -r tool_line </proc/uptime
+    [ "${tool_line%%.*}" -ge "$1" ]
 }
 
 # TERM first: a package manager may be in the middle of something, and its script in a transition, which kpatch waits
 # for up to 75 s. As long again, a minute at most; then KILL, for all that is left.
 stop_tool() {
-    members=" $tool_pid "
+    tool_members=" $tool_pid "
     find_members
     # shellcheck disable=SC2086
-    kill -TERM $members 2>/dev/null
-    [ "$limit" -lt 60 ] && mercy=$limit || mercy=60
-    mercy_end=$(($(seconds) + mercy))
-    until is_past "$mercy_end"; do
+    kill -TERM $tool_members 2>/dev/null
+    [ "$limit" -lt 60 ] && tool_mercy=$limit || tool_mercy=60
+    tool_mercy_end=$(($(seconds) + tool_mercy))
+    until is_past "$tool_mercy_end"; do
         find_members || return 0
         pause
     done
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         find_members || return 0
         # shellcheck disable=SC2086
-        kill -KILL $members 2>/dev/null
+        kill -KILL $tool_members 2>/dev/null
         pause
     done
 }
 
-# Brings members up to date: the tool, its session, and what descends from it (where there is no setsid, that alone
+# Brings tool_members up to date: the tool, its session, and what descends from it (where there is no setsid, that alone
 # tells). Fails when none of them is left.
 find_members() {
-    left=' '
-    for member in $members; do
-        is_running "$member" && left="$left$member "
+    tool_left=' '
+    for tool_member in $tool_members; do
+        is_running "$tool_member" && tool_left="$tool_left$tool_member "
     done
-    members=$left before=''
-    until [ "$members" = "$before" ]; do
-        before=$members
-        for process in /proc/[0-9]*; do
-            line=''
-            { read -r line <"$process/stat"; } 2>/dev/null
+    tool_members=$tool_left tool_seen=''
+    until [ "$tool_members" = "$tool_seen" ]; do
+        tool_seen=$tool_members
+        for tool_process in /proc/[0-9]*; do
+            tool_line=''
+            { read -r tool_line <"$tool_process/stat"; } 2>/dev/null
             # shellcheck disable=SC2086
-            add_member "${process#/proc/}" ${line##*) }
+            add_member "${tool_process#/proc/}" ${tool_line##*) }
         done
     done
-    [ "$members" != ' ' ]
+    [ "$tool_members" != ' ' ]
 }
 
 # add_member PID STATE PARENT GROUP SESSION...: as in proc_pid_stat(5).
 add_member() {
     case ${2:-Z} in Z | X | x) return 0 ;; esac
-    case $members in *" $1 "*) return 0 ;; esac
-    [ "$5" != "$tool_pid" ] || members="$members$1 "
-    case $members in
+    case $tool_members in *" $1 "*) return 0 ;; esac
+    [ "$5" != "$tool_pid" ] || tool_members="$tool_members$1 "
+    case $tool_members in
         *" $1 "*) ;;
-        *" $3 "*) members="$members$1 " ;;
+        *" $3 "*) tool_members="$tool_members$1 " ;;
     esac
 }
 
 # The attempt's last line is what a person is told first: the tool's last words belong on it.
 report_status() {
-    words=$(tool_said | tr '\r' '\n' | grep '[^[:space:]]' | tail -n 1 | cut -c 1-200)
+    tool_words=$(tool_said | tr '\r' '\n' | grep '[^[:space:]]' | tail -n 1 | cut -c 1-200)
     if [ "$timed_out" = yes ]; then
-        printf '%s\n' "$1 did not end within $limit s and was ended${words:+: $words}"
+        printf '%s\n' "$1 did not end within $limit s and was ended${tool_words:+: $tool_words}"
     else
-        printf '%s\n' "$1: exit status $status${words:+: $words}"
+        printf '%s\n' "$1: exit status $status${tool_words:+: $tool_words}"
     fi
 }
 
@@ -163,13 +163,13 @@ tool_says() {
 # run_unlocked PATTERN PROGRAM ARGUMENT...: run_tool, and again as long as it fails and says by the pattern that another
 # process holds a lock, up to the limit. Sets locked: yes where it was so to the end.
 run_unlocked() {
-    lock_words=$1
+    tool_locks=$1
     shift
     set_deadline
     while :; do
         locked=no
         run_tool "$@" && return 0
-        tool_says "$lock_words" || return "$status"
+        tool_says "$tool_locks" || return "$status"
         locked=yes
         ! is_late || return "$status"
         sleep 1

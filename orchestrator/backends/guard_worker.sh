@@ -18,6 +18,8 @@
 # Of guard_pins.sh: save_pin SETTING || return, saved_pin, forget_pin || return. pin saves before it changes anything;
 # unpin puts saved_pin back and then forgets it; without one there is nothing to put back: EXIT_DONE.
 # A setting holds any printable character: never put it into a pattern of sed.
+# No variable is local: those of these files (tool_..., pin..., line, file, other, kept, called, deadline, locked, status,
+# timed_out) are theirs, and so are the names of their functions. A test compares them.
 # shellcheck shell=sh disable=SC2154
 
 # --- the lock ------------------------------------------------------------------------------------------------------

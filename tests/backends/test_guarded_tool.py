@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from orchestrator.backends.become import pieces
 from orchestrator.backends.guard import REFUSALS, GuardExit, GuardState
 from orchestrator.backends.guarded_tool import start_tool, tool_of, tool_parts
 from orchestrator.core.attempts import Action
@@ -449,3 +450,26 @@ def test_actions_keep_to_the_contract(file: Path) -> None:
     assert [] == [
         line for line in lines if re.match(r"\S", line) and not re.match(r"[a-z_]+\(\) [{(]|[})]$|[a-z_]+=", line)
     ]
+
+
+FUNCTION = re.compile(r"^([a-z_]+)\(\)", re.MULTILINE)
+VARIABLE = re.compile(r"(?:^|[;&|{(]|\bfor |\bread -r |\s)\s*([a-z_]+)(?:=| in\b)", re.MULTILINE)
+ORDERED = ("root", "run", "folder", "nonce", "attempt", "controller", "action", "boot", "boot_now", "tool", "limit")
+SHARED = ("guard_actions", "guard_tool", "guard_pins")
+
+
+def without_comments(text: str) -> str:
+    """The script's lines that are run."""
+    return re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("file", [file for file in ACTIONS if file.stem not in NOT_TOOLS], ids=lambda file: file.stem)
+def test_actions_leave_the_names_of_the_guard_alone(file: Path) -> None:
+    """No variable of a shell is local, and the last function of a name is the one that is called."""
+    text, guard = without_comments(file.read_text()), without_comments(worker_text(""))
+    shared = without_comments(pieces(SHARED))
+    theirs = {"apply", "revert", "persist", "pin", "unpin"}
+
+    assert set() == (set(FUNCTION.findall(text)) - theirs) & set(FUNCTION.findall(guard))
+    reserved = {*VARIABLE.findall(shared), *ORDERED, "line", "called"} - {"bs", "count"}  # Those are operands of dd.
+    assert set() == set(VARIABLE.findall(text)) & reserved
