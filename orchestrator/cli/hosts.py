@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.cli.context import AsJson, Yes, app_of, chosen, confirmed, declined, listed
+from orchestrator.cli.host_page import print_host
 from orchestrator.cli.output import coloured, err, out, print_json, print_table, safe
 from orchestrator.cli.scan import print_hosts
 from orchestrator.core.diagnosis import Health
@@ -39,29 +40,8 @@ def show(context: typer.Context, host: str, as_json: AsJson = False) -> None:
     view = app_of(context).reader.host(host)
     if as_json:
         print_json(view)
-        return
-    for line in _lines(view):
-        out.print(line)
-
-
-def _lines(view: dict[str, Any]) -> list[str]:
-    lines = []
-    for key, value in view.items():
-        if isinstance(value, dict) and value:
-            lines.append(f"[bold]{key}[/]")
-            lines += [f"  {safe(name)}: {safe(_plain(one))}" for name, one in value.items()]
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            lines.append(f"[bold]{key}[/]")
-            lines += ["  " + ", ".join(f"{n}: {safe(_plain(v))}" for n, v in one.items()) for one in value]
-        else:
-            lines.append(f"[bold]{key}[/]: {safe(_plain(value))}")
-    return lines
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return "unknown" if value is None else str(value)
+    else:
+        print_host(view)
 
 
 def trust(

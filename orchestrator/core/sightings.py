@@ -1,13 +1,14 @@
 """Sightings: the intervals in which checks kept seeing the same facts on one incarnation of a host."""
 
-from orchestrator.core.facts import Facts, Observation
+from orchestrator.core.facts import Facts, Observation, Volatile
 from orchestrator.core.model import Frozen, Moment
 
 
 class Sighting(Frozen):
     """Checks from ``first_seen`` to ``last_seen`` saw these facts; the next check is due by ``expected_by``.
 
-    ``booted_at`` is the controller's time of the boot, from the first check of the sighting.
+    ``booted_at`` is the controller's time of the boot, from the first check of the sighting; ``deep_seen`` that of the
+    last deep check whose findings stand in the facts.
     """
 
     id: str
@@ -18,7 +19,13 @@ class Sighting(Frozen):
     last_seen: Moment
     expected_by: Moment
     booted_at: Moment | None = None
+    deep_seen: Moment | None = None
     facts: Facts
+
+    @property
+    def known(self) -> Facts:
+        """The facts with the one volatile value that the next check builds on: when the last deep check was."""
+        return self.facts.model_copy(update={"volatile": Volatile(deep_observed_at=self.deep_seen)})
 
 
 class CheckRecord(Frozen):
@@ -51,7 +58,13 @@ def next_sighting(latest: Sighting | None, check: CheckRecord, new_id: str) -> S
         return None
     content_hash = observation.facts.content_hash()
     if latest is not None and _goes_on(latest, check, content_hash):
-        return latest.model_copy(update={"last_seen": observation.observed_at, "expected_by": check.expected_by})
+        return latest.model_copy(
+            update={
+                "last_seen": observation.observed_at,
+                "expected_by": check.expected_by,
+                "deep_seen": observation.facts.volatile.deep_observed_at,
+            }
+        )
     return Sighting(
         id=new_id,
         host_id=check.host_id,
@@ -61,6 +74,7 @@ def next_sighting(latest: Sighting | None, check: CheckRecord, new_id: str) -> S
         last_seen=observation.observed_at,
         expected_by=check.expected_by,
         booted_at=observation.booted_at,
+        deep_seen=observation.facts.volatile.deep_observed_at,
         facts=observation.facts,
     )
 

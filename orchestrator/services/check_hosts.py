@@ -163,7 +163,7 @@ class CheckHosts:
 
     def _last_facts(self, member: Member) -> Facts | None:
         last = self.store.sightings.latest([member.record.id]).get(member.record.id)
-        return last.facts if last is not None else None
+        return last.known if last is not None else None
 
     def _keep(
         self, members: Mapping[str, Member], checks: Sequence[CheckRecord], apart_from: str | None = None
@@ -180,7 +180,7 @@ class CheckHosts:
 def _job(
     hosts: CheckHosts, member: Member, last: Sighting | None, deep_before: datetime | None
 ) -> Callable[[], CheckRecord]:
-    before = last.facts if last is not None else None
+    before = last.known if last is not None else None
     deep = deep_before is not None and is_deep_due(before, deep_before)
     return lambda: hosts.one(member, before, deep=deep)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from orchestrator.backends.registry import BACKENDS
 from orchestrator.core.exposure_report import exposure_row, is_over
 from orchestrator.core.exposure_states import ExposureState
 from orchestrator.core.host_view import host_view
@@ -17,6 +18,9 @@ from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Store
 
 Json = dict[str, Any]
+
+ROLLING_BACK = frozenset(one.name for one in BACKENDS.values() if one.capabilities.reverts)
+"""Tools that take a patch out again without a reboot."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +35,7 @@ class ReadFleet:
         checks, latest = self.store.sightings.last_checks(), self.store.sightings.latest()
         patches = by_module(self.store.catalogue.all())
         return [
-            host_view(record, checks.get(record.id), latest.get(record.id), patches)
+            host_view(record, checks.get(record.id), latest.get(record.id), patches, ROLLING_BACK)
             for record in self.store.hosts.all()
             if retired or record.retired_at is None
         ]
@@ -41,7 +45,7 @@ class ReadFleet:
         record = self.record(name)
         checks, latest = self.store.sightings.last_checks(), self.store.sightings.latest([record.id])
         patches = by_module(self.store.catalogue.all())
-        return host_view(record, checks.get(record.id), latest.get(record.id), patches)
+        return host_view(record, checks.get(record.id), latest.get(record.id), patches, ROLLING_BACK)
 
     def record(self, name: str) -> HostRecord:
         """One record by name (listed ones before retired ones) or id. Raises `NotFound`."""

@@ -22,7 +22,7 @@ _LATEST = _WITH_FACTS.where(SIGHTINGS.c.number == _HIGHEST)
 _EXTEND = (
     update(SIGHTINGS)
     .where(SIGHTINGS.c.id == bindparam("sighting"))
-    .values(last_seen=bindparam("seen"), expected_by=bindparam("due"))
+    .values(last_seen=bindparam("seen"), expected_by=bindparam("due"), deep_seen=bindparam("deep"))
 )
 
 
@@ -129,7 +129,8 @@ class _Batch:
             connection.execute(SIGHTINGS.insert(), [_sighting_row(self.moved[key], n) for key, n in self.new.items()])
         if extended := [self.moved[key] for key in sorted(self.moved.keys() - self.new.keys())]:
             connection.execute(
-                _EXTEND, [{"sighting": s.id, "seen": s.last_seen, "due": s.expected_by} for s in extended]
+                _EXTEND,
+                [{"sighting": s.id, "seen": s.last_seen, "due": s.expected_by, "deep": s.deep_seen} for s in extended],
             )
         put(connection, LAST_CHECKS, [self.last[host] for host in sorted(self.last)])
 
@@ -138,6 +139,15 @@ def _rows(connection: Connection, query: Select[Any], host_ids: Iterable[str] | 
     if host_ids is None:
         return connection.execute(query).all()
     return list(matching(connection, query, SIGHTINGS.c.host_id, host_ids))
+
+
+def _extension(sighting: Sighting) -> Values:
+    return {
+        "sighting": sighting.id,
+        "seen": sighting.last_seen,
+        "due": sighting.expected_by,
+        "deep": sighting.deep_seen,
+    }
 
 
 def _sighting_row(sighting: Sighting, number: int) -> Values:

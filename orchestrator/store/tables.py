@@ -87,6 +87,7 @@ class SightingRow(Row, table=True):
     last_seen: datetime = Field(sa_type=UtcDateTime)
     expected_by: datetime = Field(sa_type=UtcDateTime)
     booted_at: datetime | None = Field(sa_type=UtcDateTime)
+    deep_seen: datetime | None = Field(sa_type=UtcDateTime)
 
 
 class LastCheckRow(Row, table=True):
