@@ -2,8 +2,8 @@
 # KernelCare as its kernel module, its settings and kcarectl tell of it. Only what stands on the host's disk or in its
 # memory: nothing here asks TuxCare's servers.
 
-# What needs no root. The login may be behind the scanner interface: a library in front of uname(2), of rpm and of dpkg's
-# status file that makes them tell of the effective kernel (preload: LD_PRELOAD as the login came with it).
+# What needs no root. The login may be behind the scanner interface, a library in front of the system's: set_up keeps it
+# from the programs that we start, and has it in preload.
 kernelcare_kernel() {
   body=''
   put_file effective "$root/proc/kcare/effective_version"
@@ -16,7 +16,10 @@ kernelcare_kernel() {
     lack module unreadable
   fi
   put uname "$(call_last uname -r)"
-  put preload "${preload:-${LD_PRELOAD:-}}"
+  case $preload in
+    *kcare* | *kpatch_package*) put preload yes ;;
+    *) put preload no ;;
+  esac
   printf '%s' "$body"
 }
 

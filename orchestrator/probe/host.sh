@@ -1,7 +1,11 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # What every script of ours does first on a host, and how it calls programs. root: the prefix of all paths.
 
+# A login may come with a library in front of the system's: KernelCare's scanner interface makes uname, rpm and dpkg tell
+# of another kernel than the running one. No program that we start gets it; preload says that it was there.
 set_up() {
+  preload=${LD_PRELOAD:-}
+  unset LD_PRELOAD
   LC_ALL=C LANGUAGE=C
   PATH="${root:+$root/stand-ins:}/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
   export LC_ALL LANGUAGE PATH
