@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 from orchestrator.backends.base import Backend, Seen
+from orchestrator.backends.dnf import Dnf
 from orchestrator.backends.klp import Klp
+from orchestrator.backends.ksplice import Ksplice
 from orchestrator.core.facts import Facts, Tool
 from orchestrator.core.model import Moment
 from orchestrator.core.tools import ToolReport, settle_tools
@@ -11,7 +13,7 @@ from orchestrator.errors import NotFound
 from orchestrator.probe.answer import Answer
 from orchestrator.probe.script import ProbePart
 
-BACKENDS: Mapping[str, Backend] = {backend.name: backend for backend in (Klp(),)}
+BACKENDS: Mapping[str, Backend] = {backend.name: backend for backend in (Dnf(), Ksplice(), Klp())}
 """In the order in which they may claim a live patch: who installs patches before who merely loads them."""
 
 

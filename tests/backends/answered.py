@@ -1,11 +1,14 @@
 """Sections of a check, as a backend gets them, made by hand."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 from orchestrator.backends.base import Backend, Seen
 from orchestrator.core.facts import Facts, PatchState
 from orchestrator.core.tools import ToolReport
-from orchestrator.probe.answer import Section
+from orchestrator.probe.answer import Section, read_answer
+from tests.probe.machines import DEBIAN, NONCE, build, command, run
 
 AT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -46,3 +49,14 @@ def read_cut(backend: Backend, check: Seen, name: str) -> list[ToolReport]:
     without = {key: one for key, one in check.sections.items() if key != name}
     kept = [check.model_copy(update={"sections": {**check.sections, name: cut}}) for cut in cuts]
     return [backend.read(one) for one in [*kept, check.model_copy(update={"sections": without})]]
+
+
+def read_host(
+    root: Path, shell: str, backend: Backend, files: Mapping[str, str], tools: Mapping[str, str], *, deep: bool
+) -> Seen:
+    """What one real check of a machine of files brings that backend. ``tools``: its programs, sh scripts."""
+    programs = {f"stand-ins/{name}": text for name, text in tools.items()}
+    build(root, {**DEBIAN, **files, **programs}, shell=shell)
+    parts = (*backend.parts, *(backend.deep_parts if deep else ()))
+    answer = read_answer(run(command(extra=parts), root, shell=shell), nonce=NONCE)
+    return Seen(sections=answer.sections, facts=Facts(), at=AT)
