@@ -47,7 +47,7 @@ dnf_repositories() {
     while IFS= read -r line || [ -n "$line" ]; do
       case $line in
         '['*) section=$line ;;
-        enabled*=*1*) case $section in *livepatch*) echo "repository	$section" ;; esac ;;
+        enabled=1* | enabled=[Tt]rue* | 'enabled = '[1Tt]* | 'enabled= '[1Tt]* | 'enabled ='[1Tt]*) case $section in *livepatch*) echo "repository	$section" ;; esac ;;
       esac
     done 2>/dev/null <"$file"
   done
