@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -184,11 +184,12 @@ class Disk:
             place.unlink()
 
     def boot(self) -> None:
-        """Everything in memory goes, /run too (it is a tmpfs); what is named to be loaded comes back, and so does what
-        a tool brings back.
+        """Everything in memory goes; what is named to be loaded comes back. Its processes have ended before."""
+        self.power_on()
+        self.bring_back()
 
-        Its processes have ended before.
-        """
+    def power_on(self) -> None:
+        """The first part of a boot: everything in memory goes, /run too (it is a tmpfs)."""
         self._forget()
         self.write("proc/sys/kernel/random/boot_id", f"{uuid.uuid4()}\n")
         self.write("proc/sys/kernel/tainted", "0\n")
@@ -200,10 +201,26 @@ class Disk:
                 self.write(f"proc/{pid}/task/{pid}/patch_state", "-1\n")
         self.write("proc/57/task/57/stack", STACK)
         self.set_uptime(0)
-        self._load_persisted()
+
+    def bring_back(self) -> None:
+        """The second: modules that are named for systemd-modules-load(8), and what tools bring back."""
+        for program, *arguments in self._at_boot():
+            self._call(program, *arguments)
+
+    def _at_boot(self) -> Iterator[tuple[str, ...]]:
+        for file in sorted((self.root / "etc/modules-load.d").glob("*.conf")):
+            names = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
+            for name in names:
+                for module in (self.root / "lib/modules" / self.machine.kernel.release).rglob(f"{name}.ko"):
+                    yield "insmod", str(module)
         for tool in self.machine.tools:
             if (self.root / "lab/tools" / tool / "at_boot").exists():
-                self._call(f"_boot_{tool}")
+                yield (f"_boot_{tool}",)
+
+    @property
+    def brings_back(self) -> bool:
+        """Whether there is anything to bring back."""
+        return any(True for _ in self._at_boot())
 
     @property
     def _supports_livepatch(self) -> bool:
@@ -229,14 +246,6 @@ class Disk:
             if path.startswith(("proc/", "sys/")) and not link.is_symlink():
                 link.unlink(missing_ok=True)
                 self._link(path, target)
-
-    def _load_persisted(self) -> None:
-        """As systemd-modules-load(8) does."""
-        for file in sorted((self.root / "etc/modules-load.d").glob("*.conf")):
-            names = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
-            for name in names:
-                for module in (self.root / "lib/modules" / self.machine.kernel.release).rglob(f"{name}.ko"):
-                    self._call("insmod", str(module))
 
     def run_agents(self) -> None:
         """The tools' own agents have their turn: each applies what is offered, unless it is pinned."""

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from orchestrator.errors import InvalidInput, NotAvailable, NotFound
-from orchestrator.lab.simulated.disks import Site
+from orchestrator.lab.simulated.disks import Disk, Site
 from orchestrator.lab.simulated.faults import Faults, faults_of, unmatched
 from orchestrator.lab.simulated.keys import make_keys
 from orchestrator.lab.simulated.machines import Machine, describe
@@ -106,11 +106,16 @@ class SimulatedFleet:
         # What a fleet left behind that was killed.
         kill_below(self.site.hosts)
         self._servers = {machine.name: self._server(machine) for machine in self.machines}
-        # What a host's tools bring back at boot are processes to wait for.
-        with ThreadPoolExecutor(BOOTING_AT_ONCE) as pool:
-            list(pool.map(HostServer.prepare, self._servers.values()))
+        for server in self._servers.values():
+            server.prepare()
+        self._bring_back()
         self._thread.start()
         self.call(self._listen())
+
+    def _bring_back(self) -> None:
+        """What comes back at boot: processes to wait for, so some hosts at a time."""
+        with ThreadPoolExecutor(BOOTING_AT_ONCE) as pool:
+            list(pool.map(Disk.bring_back, (one.disk for one in self._servers.values() if one.disk.brings_back)))
 
     def stop(self) -> None:
         """Cut the power of all hosts."""

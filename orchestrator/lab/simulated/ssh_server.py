@@ -36,9 +36,9 @@ class HostServer:
     _commands: int = 0
 
     def prepare(self) -> None:
-        """Make its disk and boot it. Blocks."""
+        """Make its disk and power it on; `Disk.bring_back` is left to do. Blocks."""
         self.disk.install()
-        self.disk.boot()
+        self.disk.power_on()
         self._tell_faults()
         self.booted = time.time() - self.disk.machine.uptime
 
