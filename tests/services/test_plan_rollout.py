@@ -1,9 +1,13 @@
 """Planning from what the store knows: who is one machine with whom, also outside of the targets."""
 
-from orchestrator.core.facts import Facts, Virtualization
-from orchestrator.core.plans import LeftOutReason
+import pytest
+
+from orchestrator.core.facts import Deep, Facts, Tool, ToolState, Update, Virtualization
+from orchestrator.core.offers import Offer
+from orchestrator.core.plans import LeftOutReason, Plan
 from orchestrator.core.rollout import decide, start
 from orchestrator.core.rollout_events import Tick
+from orchestrator.errors import PlaybookInvalid
 from orchestrator.services.plan_rollout import PlanRollout
 from tests.core.exposure_builders import LAB_1, facts
 from tests.core.rollout_world import playbook
@@ -55,3 +59,52 @@ def test_who_was_never_reached_holds_a_slot_of_the_budget() -> None:
     ended = decide(start(made, fleet.clock.now()), Tick(), fleet.clock.now())
 
     assert (0, 1, "failed", ()) == (made.budget_total, made.budget_held, ended.state.status, ended.effects)
+
+
+OFFERING = Tool(
+    name="ksplice",
+    state=ToolState.READY,
+    deep=Deep(updates=(Update(name="patchset", version="7", cves=("CVE-2099-0001",)),)),
+)
+
+
+def planned(fleet: Checked, **apply: object) -> Plan:
+    """The plan of a playbook that applies this."""
+    fleet.check_hosts(fleet.members)
+    return PlanRollout(store=fleet.store, clock=fleet.clock)(playbook(apply=apply), fleet.fleet)
+
+
+@pytest.mark.parametrize("tool", ["auto", "ksplice"])
+def test_without_a_patch_each_host_gets_what_its_own_tool_offers(tool: str) -> None:
+    """By what is ready there; who has no tool is left out by name."""
+    fleet = Checked("ready", "bare")
+    fleet.eyes.shows = {"ready": seen("b1", tools=(OFFERING,)), "bare": seen("b2")}
+
+    made = planned(fleet, tool=tool)
+
+    assert [("ready", "ksplice", "7", None)] == [
+        (host.name, host.backend, host.payload.level, made.patch_id)
+        for host in made.hosts
+        if isinstance(host.payload, Offer)
+    ]
+    assert [("bare", LeftOutReason.NO_TOOL)] == [(one.name, one.reason) for one in made.left_out]
+
+
+@pytest.mark.parametrize(
+    ("apply", "field"),
+    [
+        ({"tool": "klp"}, "apply.patch"),
+        ({"tool": "ksplice", "patch": "LAB-0001"}, "apply.tool"),
+        ({"tool": "kernelkare"}, "apply.tool"),
+        ({"tool": "auto", "patch": "NO-SUCH"}, "apply.patch"),
+    ],
+)
+def test_a_tool_that_does_not_go_with_the_patch_is_refused(apply: dict[str, object], field: str) -> None:
+    """The message says which field, and what there is."""
+    fleet = Checked("one")
+    fleet.store.catalogue.add(LAB_1)
+
+    with pytest.raises(PlaybookInvalid) as refused:
+        planned(fleet, **apply)
+
+    assert field == refused.value.field
