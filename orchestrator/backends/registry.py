@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from orchestrator.backends.base import Backend, Seen
 from orchestrator.backends.dnf import Dnf
-from orchestrator.backends.dnf import Dnf
 from orchestrator.backends.klp import Klp
 from orchestrator.backends.ksplice import Ksplice
 from orchestrator.core.facts import Facts, Tool
