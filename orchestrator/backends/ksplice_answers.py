@@ -18,6 +18,7 @@ MOST_UPDATES = 3000
 """Updates of one kernel; the longest-lived ones have some hundreds."""
 
 MOST_PATCHED_PROGRAMS = 500
+MOST_LINES = 20_000
 
 _ENTRY = re.compile(r"\[([a-z0-9]{4,32})\] (\S.*)")
 _STEP = re.compile(r"(Install|Remove) \[([a-z0-9]{4,32})\] (\S.*)")
@@ -105,7 +106,7 @@ def parse_user(text: str) -> tuple[UserspacePatch, ...]:
 
 def _user_patches(text: str) -> Iterator[UserspacePatch]:
     program = None
-    for line in text[: text.rfind("\n") + 1].splitlines():
+    for line in islice(text[: text.rfind("\n") + 1].splitlines(), MOST_LINES):
         if (process := _PROCESS.fullmatch(line.rstrip())) is not None:
             program = process[1]
         elif (entry := _USER_ENTRY.fullmatch(line.strip())) is not None:
