@@ -204,10 +204,10 @@ def _find(app: App, text: str) -> str:
     return found[0]
 
 
-def _print_rollout(app: App, rollout_id: str, as_json: bool) -> None:
+def _print_rollout(app: App, rollout_id: str, as_json: bool, **more: object) -> None:
     view = app.read_rollouts.one(rollout_id)
     if as_json:
-        print_json(view)
+        print_json(view | more)
         return
     out.print(f"[bold]{view['id']}[/] {safe(view['playbook'])}: {coloured(view['state'])} {safe(view['reason'] or '')}")
     print_table(("WAVE", "HOST", "STATE", "DETAIL"), _host_rows(view), empty="no hosts")
@@ -264,7 +264,7 @@ def rollback(context: typer.Context, rollout: RolloutId, yes: Yes = False, as_js
         say("no exposure window would reopen")
     if not confirmed("Roll back?", yes):
         declined("nothing was rolled back", as_json=as_json)
-    _give(context, rollout_id, Rollback(), as_json)
+    _give(context, rollout_id, Rollback(), as_json, reopens=[list(pair) for pair in reopening])
 
 
 def resume(context: typer.Context, rollout: RolloutId, as_json: AsJson = False) -> None:
@@ -276,10 +276,11 @@ def resume(context: typer.Context, rollout: RolloutId, as_json: AsJson = False) 
     _go_on(context, rollout_id, as_json)
 
 
-def _give(context: typer.Context, rollout: str, event: Event, as_json: bool) -> None:
+def _give(context: typer.Context, rollout: str, event: Event, as_json: bool, **more: object) -> None:
     """Leave the order; act on it here, unless a living engine drives the rollout and acts by itself.
 
-    In read-only mode an order that only makes things safer is left too, but no engine is started here.
+    In read-only mode an order that only makes things safer is left too, but no engine is started here. ``more`` goes
+    into the JSON document.
     """
     app = app_of(context)
     if not isinstance(event, SAFER):
@@ -288,17 +289,21 @@ def _give(context: typer.Context, rollout: str, event: Event, as_json: bool) -> 
     app.order_rollout().ask(rollout_id, event, _who())
     if app.settings.read_only:
         say("read-only mode: the order is left to the engine that drives it, or to the next one")
-        _print_rollout(app, rollout_id, as_json)
+        _print_rollout(app, rollout_id, as_json, **more)
         return
-    _go_on(context, rollout_id, as_json, _WANTED.get(type(event), frozenset()))
+    _go_on(context, rollout_id, as_json, _WANTED.get(type(event), frozenset()), **more)
 
 
 def _go_on(
-    context: typer.Context, rollout_id: str, as_json: bool, wanted: Collection[RolloutStatus] = frozenset()
+    context: typer.Context,
+    rollout_id: str,
+    as_json: bool,
+    wanted: Collection[RolloutStatus] = frozenset(),
+    **more: object,
 ) -> None:
     state = _drive(context, rollout_id)
     if state is None:
         say("left to the engine that drives it")
-    _print_rollout(app_of(context), rollout_id, as_json)
+    _print_rollout(app_of(context), rollout_id, as_json, **more)
     if state is not None:
         _exit_by(state, wanted)

@@ -37,13 +37,15 @@ def test_fleet_is_patched_and_what_we_say_is_true(simulate: Simulate) -> None:
 
 
 def test_a_rollback_reopens_the_windows(simulate: Simulate) -> None:
-    """It says so before, takes every patch out, and the hosts are exposed again."""
+    """It says so before, as the plan did, takes every patch out, and the hosts are exposed again."""
     lab = simulate(hosts=6)
     lab.product.ok("scan")
+    planned = lab.product.ok("plan", lab.playbook(), "--json").json["rollback_reopens"]
     rollout = lab.product.ok("rollout", "start", lab.playbook(), "--yes", "--json").json
     back = lab.product.ok("rollout", "rollback", rollout["id"], "--yes", "--json")
     assert f"web-001: will be exposed again to {FIRST}" in back.stderr
     assert (back.json["state"], host_states(back)) == ("rolled_back", {"reverted": 6})
+    assert planned == back.json["reopens"] == [[name, FIRST] for name in sorted(lab.fleet.names)]
     assert set(lab.in_force().values()) == {()}
     assert lab.states(FIRST) == {"exposed": 6}
 
