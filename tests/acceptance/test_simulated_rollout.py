@@ -169,25 +169,35 @@ def test_pause_resume_and_abort(simulate: Simulate) -> None:
 
 
 def test_a_second_controller_is_refused_by_name(simulate: Simulate, tmp_path: Path) -> None:
-    """While one controller's attempt runs on a host, another one's is refused, and told who has it."""
-    lab = simulate(hosts=1, faults={"web-001": Faults(stalls=True)})
+    """While one controller's attempts run on two hosts, another one's are refused on both, and told who has them:
+    nothing of its own is begun there, and it exits with 1."""
+    lab = simulate(hosts=2, faults={"*": Faults(stalls=True)})
     first, second = lab.controller(tmp_path / "a", "alpha"), lab.controller(tmp_path / "b", "beta")
     for controller in (first, second):
         controller.ok("scan")
     playbook = lab.playbook(limits={"transition": "40s", "host": "1m"})
     engine = first.start("rollout", "start", playbook, "--yes", "--json")
     try:
-        _wait_for_lock(lab.fleet.host("web-001").root)
+        eventually(lambda: all(one.in_transition is not None for one in lab.fleet.truth().values()), 60)
+        before = (lab.fleet.truth(), _begun(lab))
         ended = second.run("rollout", "start", playbook, "--yes", "--json")
+        assert before == (lab.fleet.truth(), _begun(lab))
     finally:
         kill(engine)
-    host = hosts_of(ended.json)["web-001"]
-    assert (ended.exit_code, host["state"]) == (1, "failed")
-    assert "alpha" in host["detail"]
+    assert (ended.exit_code, ended.json["state"]) == (1, "failed")
+    hosts = hosts_of(ended.json)
+    assert dict.fromkeys(lab.fleet.names, ("failed", True)) == {
+        name: (host["state"], "alpha" in host["detail"]) for name, host in hosts.items()
+    }
 
 
-def _wait_for_lock(root: Path) -> None:
-    eventually((root / "run/patchwave/lock/controller").exists, 60)
+def _begun(lab: SimulatedLab) -> dict[str, tuple[str, list[str]]]:
+    """Who holds each host, and what its guard keeps of attempts."""
+    runs = {name: lab.fleet.host(name).root / "run/patchwave" for name in lab.fleet.names}
+    return {
+        name: ((run / "lock/controller").read_text(), sorted(one.name for one in run.iterdir()))
+        for name, run in runs.items()
+    }
 
 
 def test_a_controller_killed_at_any_instant_patches_every_host_once(simulate: Simulate) -> None:
