@@ -453,7 +453,7 @@ def test_actions_keep_to_the_contract(file: Path) -> None:
 
 
 FUNCTION = re.compile(r"^([a-z_]+)\(\)", re.MULTILINE)
-VARIABLE = re.compile(r"(?:^|[;&|{(]|\bfor |\bread -r |\s)\s*([a-z_]+)(?:=| in\b)", re.MULTILINE)
+VARIABLE = re.compile(r"(?:(?<![\w$\"-])(?=[a-z_]+=)|\bfor (?=[a-z_]+ in\b)|\bread -r )([a-z_]+)")
 ORDERED = ("root", "run", "folder", "nonce", "attempt", "controller", "action", "boot", "boot_now", "tool", "limit")
 SHARED = ("guard_actions", "guard_tool", "guard_pins")
 
