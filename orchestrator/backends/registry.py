@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from orchestrator.backends.base import Backend, Seen
+from orchestrator.backends.canonical import Canonical
 from orchestrator.backends.dnf import Dnf
 from orchestrator.backends.klp import Klp
 from orchestrator.backends.ksplice import Ksplice
@@ -13,7 +14,7 @@ from orchestrator.errors import NotFound
 from orchestrator.probe.answer import Answer
 from orchestrator.probe.script import ProbePart
 
-BACKENDS: Mapping[str, Backend] = {backend.name: backend for backend in (Dnf(), Ksplice(), Klp())}
+BACKENDS: Mapping[str, Backend] = {backend.name: backend for backend in (Dnf(), Canonical(), Ksplice(), Klp())}
 """In the order in which they may claim a live patch: who installs patches before who merely loads them."""
 
 
