@@ -244,6 +244,20 @@ def test_what_a_live_patch_changed_in_proc_is_undone_by_a_boot(box: Box) -> None
     assert box.run("uname", "-v") == before
 
 
+def test_every_tool_s_patch_of_a_number_fixes_the_same(box: Box) -> None:
+    """So that a fleet of many tools is exposed to the same vulnerabilities."""
+    box.give("trial", HEAD + "cve_of 1\ncve_of 12\n")
+    assert box.run("trial") == "0: CVE-2099-1001\nCVE-2099-1012"
+
+
+def test_a_stand_in_that_was_killed_does_not_stop_the_others(box: Box) -> None:
+    """Its place is taken."""
+    box.give("trial", HEAD + "one_at_a_time true\n")
+    (box.disk.root / "lab/memory/trial").mkdir()
+    (box.disk.root / "lab/memory/trial/holder").symlink_to("4194305")  # more than the highest process id
+    assert box.run("trial") == "0:"
+
+
 def test_one_call_at_a_time(box: Box) -> None:
     """What is asked to run alone runs alone, and its exit code comes back."""
     box.give("trial", HEAD + "main() {\n  is_root && return 5\n}\none_at_a_time main\n")

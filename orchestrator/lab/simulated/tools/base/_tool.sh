@@ -41,10 +41,15 @@ take_time() {
   fi
 }
 
-# licence: in $licence: valid, expired or none.
+# find_licence: in $licence: valid, expired or none.
 find_licence() {
   licence=valid
   ! has_fault licence || licence=$line
+}
+
+# cve_of NUMBER: what the vendor's patch of that number fixes: on every system and with every tool the same.
+cve_of() {
+  printf 'CVE-2099-%d\n' "$((1000 + $1))"
 }
 
 # --- what it keeps ----------------------------------------------------------------------------------------------------
