@@ -65,11 +65,13 @@ class Bench:
 
     def pyinfra(self) -> list[Row]:
         """pyinfra reading five facts, against our scan."""
-        ours, theirs, commands = [], [], []
+        ours, theirs, commands, floors, logins = [], [], [], [], []
         for turn in range(self.rounds.pyinfra):
             ours.append(self._product("scans", SOME)["wall"])
             theirs.append(peers.pyinfra(self.fleet, SOME, self.programs))
             commands.append(self._command(SOME))
+            floors.append(self._floor(SOME)["wall"])
+            logins.append(self._floor(SOME, script=":\n")["wall"])
             self.say(f"pyinfra, round {turn + 1}: {theirs[-1]:.2f} s, scan {ours[-1]:.2f} s")
         return [
             Row(
@@ -82,6 +84,16 @@ class Bench:
                 name="pyinfra / `patchwave scan`, start included",
                 values=_ratios(theirs, commands),
                 note=seconds(("pyinfra", theirs), ("command", commands)),
+            ),
+            Row(
+                name="pyinfra / floor, the most that a scan can reach",
+                values=_ratios(theirs, floors),
+                note=seconds(("pyinfra", theirs), ("floor", floors)),
+            ),
+            Row(
+                name="pyinfra / floor with an empty script",
+                values=_ratios(theirs, logins),
+                note=seconds(("pyinfra", theirs), ("logins alone", logins)),
             ),
         ]
 
@@ -122,8 +134,9 @@ class Bench:
             ),
         ]
 
-    def _floor(self) -> dict[str, Any]:
-        return child("tests.bench.floor", str(self.fleet.work_of_the_floor(MANY)), home=self.fleet.folder)
+    def _floor(self, count: int = MANY, *, script: str | None = None) -> dict[str, Any]:
+        work = self.fleet.work_of_the_floor(count, script=script)
+        return child("tests.bench.floor", str(work), home=self.fleet.folder)
 
     def _product(self, what: str, count: int) -> dict[str, Any]:
         home, inventory = self.fleet.new_home(count), self.fleet.inventory(count)

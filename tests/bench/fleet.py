@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from orchestrator.backends.registry import probe_parts
 from orchestrator.bootstrap import App
 from orchestrator.core.hosts import Become
 from orchestrator.probe.command import check_command
@@ -91,19 +92,21 @@ class BenchFleet:
         file.write_text("".join(f"[{address}]:{self.port} {kind} {blob}\n" for address in addresses(count)))
         return file
 
-    def work_of_the_floor(self, count: int) -> Path:
-        """What the bare pool is to do: the very script and arguments that a check sends, a nonce each."""
+    def work_of_the_floor(self, count: int, *, script: str | None = None) -> Path:
+        """What the bare pool is to do: the very script and arguments that a check sends, a nonce each; or the same with
+        another script."""
+        parts = probe_parts(deep=False)
         commands = [
-            check_command(nonce=secrets.token_hex(16), become=Become(enabled=False), known_packages=None)
+            check_command(nonce=secrets.token_hex(16), become=Become(enabled=False), known_packages=None, extra=parts)
             for _ in range(count)
         ]
-        file = self.folder / f"floor-{count}.json"
+        file = self.folder / f"floor-{count}{'' if script is None else '-other'}.json"
         work = {
             "port": self.port,
             "user": self.user.name,
             "key": str(self.user.key),
             "forks": FORKS,
-            "script": commands[0].stdin.decode(),
+            "script": commands[0].stdin.decode() if script is None else script,
             "jobs": [[address, command.argv] for address, command in zip(addresses(count), commands, strict=True)],
         }
         file.write_text(json.dumps(work))
