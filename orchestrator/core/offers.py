@@ -7,7 +7,8 @@ from pydantic import StringConstraints
 from orchestrator.core.model import Frozen
 from orchestrator.core.patches import Build, BuildId, KernelRelease
 
-ToolWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+~:@-]{0,199}$")]
+TOOL_WORD = r"^[A-Za-z0-9][A-Za-z0-9._+~:@-]{0,199}$"
+ToolWord = Annotated[str, StringConstraints(pattern=TOOL_WORD)]
 """A package, version or patch level as it may stand in a command: whatever a host calls otherwise is not sent back."""
 
 

@@ -4,6 +4,7 @@ A tool is believed about what it did, the kernel about what is in force: a patch
 sysfs does not show as applied is no success, and `Tool.disagrees` names it.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from orchestrator.core.facts import (
     UserspacePatch,
 )
 from orchestrator.core.model import Frozen
+from orchestrator.core.offers import TOOL_WORD
 
 MODULE_TOOLS = frozenset({"klp", "kpatch"})
 """Tools that load modules of the catalogue, by different means: they do not exclude each other."""
@@ -129,7 +131,7 @@ def _in_use(reports: Iterable[ToolReport], patches: Iterable[LivePatch]) -> froz
 
 
 def _settled(report: ToolReport, in_use: frozenset[str], disagrees: tuple[str, ...]) -> Tool:
-    tool = report.tool
+    tool = _named(report.tool)
     if disagrees:
         tool = tool.model_copy(update={"disagrees": (*tool.disagrees, *disagrees)})
     tool = _against(tool)
@@ -139,6 +141,14 @@ def _settled(report: ToolReport, in_use: frozenset[str], disagrees: tuple[str, .
     return tool.model_copy(
         update={"state": ToolState.CONFLICT, "detail": f"{' and '.join(others)} patches this kernel"}
     )
+
+
+def _named(tool: Tool) -> Tool:
+    """A level goes into commands on other hosts, as what they are to have: what is no word of one is not believed."""
+    if tool.level is None or re.fullmatch(TOOL_WORD, tool.level):
+        return tool
+    detail = f"it calls what is in force {tool.level[:100]!r}"
+    return tool.model_copy(update={"level": None, "state": ToolState.ERROR, "detail": detail})
 
 
 def _rivals(name: str, in_use: frozenset[str]) -> list[str]:

@@ -32,8 +32,9 @@ class Revision(StrEnum):
     """A revision that this code does not know."""
 
 
-def upgrade(url: str) -> None:
+def upgrade(url: str, *, to: str = REVISIONS[-1]) -> None:
     """Bring the database up to the schema of this code, in one transaction; the SQLite file is made when missing.
+    ``to`` an older revision: only so far, as its release did.
 
     Raises `NotAvailable` when it cannot be reached or is newer than the code.
     """
@@ -47,7 +48,7 @@ def upgrade(url: str) -> None:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
             if revision_of(connection) is Revision.NEWER:
                 raise _newer(database.name)
-            _run_migrations(connection)
+            _run_migrations(connection, to)
     finally:
         database.close()
 
@@ -127,7 +128,7 @@ def _sqlite_problems(url: str) -> tuple[str, ...]:
     return tuple(problems)
 
 
-def _run_migrations(connection: Connection) -> None:
+def _run_migrations(connection: Connection, to: str) -> None:
     # Imported here: alembic is slow to import, and every command opens the store.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -135,4 +136,4 @@ def _run_migrations(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)

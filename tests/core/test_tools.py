@@ -188,3 +188,13 @@ def test_what_asking_brought_to_light_stands_against_a_tool_that_looks_ready() -
     kept = carry_deep(with_deep(deep=found), with_deep(), deep_at=None)
 
     assert (ToolState.UNLICENSED, "the subscription expired") == (kept.tools[0].state, kept.tools[0].detail)
+
+
+@pytest.mark.parametrize("level", ["7; reboot", "-7", "", "7\n", "x" * 201])
+def test_a_level_that_is_no_word_is_not_believed(level: str) -> None:
+    """It would go into commands on other hosts, as what they are to have."""
+    told = ToolReport(tool=Tool(name="ksplice", state=ToolState.READY, level=level))
+
+    (tool,) = settle_tools(kernel_has(), [told]).tools
+
+    assert (ToolState.ERROR, None) == (tool.state, tool.level)

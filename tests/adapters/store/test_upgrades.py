@@ -1,0 +1,99 @@
+"""Every released schema goes up with data in it: what was stored reads as it did.
+
+``released/NNNN.json`` is the database of a fleet of three simulated hosts that were scanned, patched and scanned again
+by that release: table to rows, as SQLite had them.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from orchestrator.core.exposure_states import ExposureState
+from orchestrator.core.facts import PatchState
+from orchestrator.core.plans import Plan
+from orchestrator.core.rollout import decide
+from orchestrator.core.rollout_events import Rollback
+from orchestrator.core.rollout_state import RolloutState
+from orchestrator.core.rollout_states import RolloutStatus
+from orchestrator.store import check, open_store, upgrade
+from orchestrator.store.database import Database
+from orchestrator.store.revisions import REVISIONS
+
+RELEASED = Path(__file__).parent / "released"
+OLDER = REVISIONS[:-1]
+IDS = {"db-003", "web-001", "web-002"}
+
+
+@pytest.fixture(params=OLDER)
+def upgraded(request: pytest.FixtureRequest, empty_url: str) -> str:
+    """A database of that release, brought up."""
+    upgrade(empty_url, to=request.param)
+    fill(empty_url, json.loads((RELEASED / f"{request.param}.json").read_text()))
+    upgrade(empty_url)
+    return empty_url
+
+
+def fill(url: str, tables: Mapping[str, list[dict[str, Any]]]) -> None:
+    """Write the rows as that release did."""
+    with closing(Database(url)) as database, database.write() as connection:
+        known = sa.MetaData()
+        known.reflect(connection)
+        for table in known.sorted_tables:
+            rows = [as_bound(table, row) for row in tables[table.name]]
+            if rows and table.name != "alembic_version":
+                connection.execute(table.insert(), rows)
+
+
+def as_bound(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the file, for the driver."""
+    return {name: value_of(table.c[name].type, value) for name, value in row.items()}
+
+
+def value_of(kind: sa.types.TypeEngine[Any], value: Any) -> Any:
+    """A value as SQLite keeps it, in the column's own type."""
+    if isinstance(value, dict):
+        return base64.b64decode(value["base64"])
+    if isinstance(kind, sa.DateTime) and value is not None:
+        return datetime.fromisoformat(value).replace(tzinfo=UTC if kind.timezone else None)
+    return bool(value) if isinstance(kind, sa.Boolean) else value
+
+
+def test_every_older_release_has_its_data() -> None:
+    """A new revision comes with a database of the one before it."""
+    assert sorted(OLDER) == sorted(file.stem for file in RELEASED.glob("*.json"))
+
+
+def test_what_was_stored_reads_as_it_did(upgraded: str) -> None:
+    """Hosts, sightings and what they saw, exposures, closures, packages."""
+    with closing(open_store(upgraded)) as store:
+        records = store.hosts.all()
+        latest = store.sightings.latest()
+        seen = {patch.state for one in latest.values() for patch in one.facts.live_patches}
+        fingerprints = {one.facts.packages.fingerprint for one in latest.values() if one.facts.packages}
+        lists = [store.sightings.packages(fingerprint) for fingerprint in fingerprints]
+        covered = [one for one in store.exposures.all() if one.state is ExposureState.COVERED]
+
+        assert (IDS, {PatchState.APPLIED}) == ({record.name for record in records}, seen)
+        assert all(found is not None and found.items for found in lists)
+        assert (3, 3) == (len(covered), len(store.exposures.closures()))
+    assert () == check(upgraded)
+
+
+def test_a_rollout_of_an_older_release_can_be_shown_and_rolled_back(upgraded: str) -> None:
+    """Its plan, its state and its attempts are understood."""
+    with closing(open_store(upgraded)) as store:
+        (head,) = store.rollouts.heads()
+        row = store.rollouts.load(head.id)
+        plan, state = Plan.model_validate(row.plan), RolloutState.model_validate(row.state)
+        attempts = store.attempts.of_rollout(row.id)
+
+        assert (IDS, RolloutStatus.SUCCEEDED) == ({host.name for host in plan.hosts}, state.status)
+        assert {host.build.sha256 for host in plan.hosts if host.build} == {one.build_sha256 for one in attempts}
+        assert RolloutStatus.ROLLING_BACK is decide(state, Rollback(), row.updated_at).state.status
