@@ -1,6 +1,5 @@
 """How the lab starts its machines, tells them from other processes, and keeps what it built."""
 
-import os
 import socket
 import subprocess
 from itertools import pairwise
@@ -12,6 +11,7 @@ from orchestrator.errors import NotAvailable
 from orchestrator.lab.kernel import fleet, programs, vms
 from orchestrator.lab.kernel.cache import Cache, cache_root, digest
 from orchestrator.lab.kernel.guest import Init
+from orchestrator.lab.processes import start_ticks
 
 
 def machine(folder: Path) -> vms.Machine:
@@ -51,25 +51,10 @@ def test_console_log_has_live_patch_notices() -> None:
     assert {"loglevel=6", "lab_secret=hunter2-lab-a", "console=ttyS0"} <= set(words)
 
 
-def test_own_process_is_known_by_its_start_time() -> None:
-    """The same number with another start time is somebody else's process."""
-    started = vms.start_ticks(os.getpid())
-    assert started is not None
-    assert (True, False) == (process(os.getpid(), started).is_alive, process(os.getpid(), started + 1).is_alive)
-
-
-def test_process_that_ended_is_not_alive() -> None:
-    """Neither is one that nobody has waited for yet."""
-    with subprocess.Popen(["true"]) as child:
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        assert vms.start_ticks(child.pid) is None
-    assert vms.start_ticks(child.pid) is None
-
-
 def test_stop_ends_that_process_and_no_other() -> None:
     """A process with the recorded number but another start time is left alone."""
     with subprocess.Popen(["sleep", "60"]) as child:
-        started = vms.start_ticks(child.pid)
+        started = start_ticks(child.pid)
         assert started is not None
         vms.stop(process(child.pid, started - 1))
         assert child.poll() is None

@@ -1,16 +1,15 @@
 """One machine as a QEMU process: its command line, starting it, and stopping exactly it."""
 
 import json
-import os
 import signal
 import socket
-import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orchestrator.errors import NotAvailable
+from orchestrator.lab import processes
 from orchestrator.lab.kernel.programs import run
 
 ACCEL = "tcg,thread=multi"
@@ -39,8 +38,7 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A QEMU that we started. ``started``: its start time in clock ticks since the boot of this machine (proc(5),
-    field 22 of stat), which tells it from another process that got its number later."""
+    """A QEMU that we started. ``started``: clock ticks, see `start_ticks`."""
 
     name: str
     pid: int
@@ -52,20 +50,7 @@ class Process:
     @property
     def is_alive(self) -> bool:
         """Whether that very process still runs."""
-        return start_ticks(self.pid) == self.started
-
-
-def start_ticks(pid: int) -> int | None:
-    """When the process started; None when there is none, or only its remains that nobody has waited for.
-
-    While other threads of a killed process still end, its first one looks dead, but its ports are not free yet.
-    """
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    state, threads, started = fields[0], int(fields[17]), int(fields[19])  # proc(5) counts from 1, and from the pid
-    return None if state in {"Z", "X"} and threads <= 1 else started
+        return processes.is_alive(self.pid, self.started)
 
 
 def qemu_command(
@@ -128,7 +113,7 @@ def start(machine: Machine, folder: Path, *, environ: Mapping[str, str], ports: 
 
 
 def _process(machine: Machine, pid: int, port: int) -> Process:
-    started = start_ticks(pid)
+    started = processes.start_ticks(pid)
     if started is None:
         raise NotAvailable(f"{machine.name}: QEMU ended at once")
     return Process(
@@ -160,13 +145,7 @@ def kill(process: Process) -> None:
 
 
 def _end(process: Process, number: signal.Signals) -> bool:
-    """Send a signal; whether the process is gone soon after."""
-    deadline = time.monotonic() + STOP_SECONDS
-    if process.is_alive:
-        os.kill(process.pid, number)
-    while process.is_alive and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not process.is_alive
+    return processes.end(process.pid, process.started, number, seconds=STOP_SECONDS)
 
 
 def discard(folder: Path) -> None:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pydantic import Field
 
 from orchestrator.core.model import Frozen
 from orchestrator.errors import Conflict, NotAvailable
-from orchestrator.lab.kernel.vms import start_ticks
+from orchestrator.lab import processes
 from orchestrator.lab.simulated.disks import Site
 from orchestrator.lab.simulated.faults import faults_of
 from orchestrator.lab.simulated.fleet import SimulatedFleet
@@ -55,7 +54,7 @@ class Running(Frozen):
     @property
     def is_alive(self) -> bool:
         """Whether that very process still runs."""
-        return start_ticks(self.pid) == self.started
+        return processes.is_alive(self.pid, self.started)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,18 +132,10 @@ def down(folder: Path) -> int:
     if running is None:
         return 0
     for number in (signal.SIGTERM, signal.SIGKILL):
-        _end(running, number)
+        processes.end(running.pid, running.started, number, seconds=STOP_SECONDS)
     kill_below(Site(folder=folder.absolute()).hosts)
     (folder / "process.json").unlink(missing_ok=True)
     return running.order.hosts
-
-
-def _end(running: Running, number: signal.Signals) -> None:
-    deadline = time.monotonic() + STOP_SECONDS
-    if running.is_alive:
-        os.kill(running.pid, number)
-    while running.is_alive and time.monotonic() < deadline:
-        time.sleep(0.05)
 
 
 def status(folder: Path) -> tuple[HostStatus, ...]:
@@ -208,7 +199,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _write_down(folder: Path, fleet: SimulatedFleet, order: Order) -> None:
     """A process knows its own start."""
-    running = Running(pid=os.getpid(), started=start_ticks(os.getpid()) or 0, port=fleet.port, order=order)
+    running = Running(pid=os.getpid(), started=processes.start_ticks(os.getpid()) or 0, port=fleet.port, order=order)
     new = folder / ".process.json.new"
     new.write_text(running.model_dump_json(exclude_defaults=True))
     new.replace(folder / "process.json")
