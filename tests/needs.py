@@ -17,6 +17,7 @@ PACKAGES = {
     "postgres": "postgresql",
     "shellcheck": "shellcheck",
     "dpkg-query": "dpkg",
+    "make": "make",
 }
 """Debian package of each program that some test needs."""
 
