@@ -1,32 +1,19 @@
 """The backend ``klp``: modules of the catalogue, loaded and driven through the kernel's own sysfs alone."""
 
-from collections.abc import Callable, Mapping
-
 from orchestrator.backends.base import Capabilities, Seen, Work
-from orchestrator.backends.guard import GuardAnswer, Order, parse_answer, start_command, status_command
+from orchestrator.backends.guard import GuardAnswer, parse_answer, start_command, status_command
+from orchestrator.backends.modules import Ours, kernel_state, module_order, refused_module
 from orchestrator.core.attempts import Action
-from orchestrator.core.facts import Deep, Facts, LivePatch, PatchState, Tool, ToolState, Virtualization
+from orchestrator.core.facts import Deep, Facts, Tool
 from orchestrator.core.hosts import Host
-from orchestrator.core.offers import Offer, Payload
-from orchestrator.core.patches import Build, Patch
+from orchestrator.core.offers import Payload
+from orchestrator.core.patches import Patch
 from orchestrator.core.tools import ToolReport
-from orchestrator.errors import (
-    BuildUnreadable,
-    Downgrade,
-    ForeignPatch,
-    LivepatchUnsupported,
-    NeedsRoot,
-    PatchRefused,
-    SignatureRequired,
-    ToolNotReady,
-    WrongBuild,
-)
+from orchestrator.errors import PatchRefused
 from orchestrator.ports.ssh import Command, Completed
 from orchestrator.probe.script import ProbePart
 
 NAME = "klp"
-
-Ours = Mapping[str, Patch]
 
 
 class Klp:
@@ -39,7 +26,7 @@ class Klp:
 
     def read(self, seen: Seen) -> ToolReport:
         """Its state on a host. The patches of sysfs that nobody else claims are its own already."""
-        state, detail = _state(seen.facts)
+        state, detail = kernel_state(seen.facts)
         return ToolReport(tool=Tool(name=NAME, state=state, detail=detail))
 
     def read_deep(self, seen: Seen) -> Deep | None:  # noqa: ARG002 - the protocol's
@@ -49,25 +36,12 @@ class Klp:
     def refusal(
         self, facts: Facts, patch: Patch | None, payload: Payload | None, *, ours: Ours, action: Action
     ) -> PatchRefused | None:
-        """The first reason against it. A transition under way is none: it is waited for on the host."""
-        if patch is None or isinstance(payload, Offer):
-            return WrongBuild(f"{NAME} offers nothing by itself: it loads modules of the catalogue")
-        build = payload
-        refused = _unsupported(facts) or _in_conflict(facts, action)
-        if refused is None and (build is None or action is not Action.REVERT):
-            refused = _wrong_build(facts, patch, build)
-        if refused is not None or build is None:
-            return refused
-        refused = _not_root(facts) or _name_taken(facts, build, ours)
-        if refused is not None or action is Action.REVERT:
-            return refused
-        return _unsigned(facts, build) or (
-            _replaces_wrongly(facts, patch, build, ours) if action is Action.APPLY else None
-        )
+        """The first reason against it."""
+        return refused_module(NAME, facts, patch, payload, ours=ours, action=action)
 
     def start(self, host: Host, work: Work, nonce: str) -> Command:
         """Under the host-side guard."""
-        return start_command(host, _order(work), work.module, nonce)
+        return start_command(host, module_order(NAME, work), work.module, nonce)
 
     def status(self, host: Host, attempt_id: str, nonce: str) -> Command:
         """The guard's record of it."""
@@ -76,132 +50,3 @@ class Klp:
     def answer(self, host: Host, completed: Completed, nonce: str) -> GuardAnswer:
         """The guard's answer."""
         return parse_answer(host, completed, nonce)
-
-
-def _order(work: Work) -> Order:
-    attempt, build, patch = work.attempt, work.payload, work.patch
-    if not isinstance(build, Build) or patch is None:
-        raise WrongBuild(f"{NAME} offers nothing by itself: it loads modules of the catalogue")
-    if attempt.boot_id is None:
-        raise BuildUnreadable(f"{attempt.host}: its boot id is not known, so nothing may be sent to it")
-    return Order(
-        attempt_id=attempt.id,
-        controller=work.controller,
-        action=attempt.action,
-        boot_id=attempt.boot_id,
-        release=build.kernel,
-        kernel_build=build.build_id,
-        name=build.name,
-        module_build=build.module_build_id,
-        sha256=build.sha256,
-        limit_seconds=work.limit_seconds,
-        replaces=patch.replaces != "none",
-        known=work.ours,
-    )
-
-
-def _state(facts: Facts) -> tuple[ToolState, str | None]:
-    if facts.virtualization is Virtualization.CONTAINER:
-        return ToolState.CONTAINER, "the kernel belongs to the machine that this container runs on"
-    if facts.livepatch_supported is None:
-        return ToolState.ERROR, "whether the kernel supports live patching could not be read"
-    if not facts.livepatch_supported:
-        return ToolState.ABSENT, "the kernel was built without CONFIG_LIVEPATCH"
-    return ToolState.READY, None
-
-
-def _unsupported(facts: Facts) -> PatchRefused | None:
-    state, detail = _state(facts)
-    return None if state is ToolState.READY else LivepatchUnsupported(detail or state.value)
-
-
-def _in_conflict(facts: Facts, action: Action) -> PatchRefused | None:
-    """Another vendor's tool patches this kernel. Taking ours out again stays possible."""
-    tool = facts.tool(NAME)
-    if tool is None or tool.state is not ToolState.CONFLICT or action is Action.REVERT:
-        return None
-    return ToolNotReady(f"{NAME} is in {tool.state}: {tool.detail}")
-
-
-def _wrong_build(facts: Facts, patch: Patch, build: Build | None) -> PatchRefused | None:
-    kernel = facts.kernel
-    if kernel is None or kernel.build_id is None:
-        return BuildUnreadable(
-            "the build id of the running kernel could not be read, so no module can be said to fit it"
-        )
-    if build is None:
-        return WrongBuild(
-            f"{patch.id} has no module for the kernel {kernel.running} with the build id {kernel.build_id}"
-        )
-    if (build.kernel, build.build_id) == (kernel.running, kernel.build_id):
-        return None
-    return WrongBuild(
-        f"{build.module} is for {build.kernel} with the build id {build.build_id}; "
-        f"the host runs {kernel.running} with {kernel.build_id}"
-    )
-
-
-def _not_root(facts: Facts) -> PatchRefused | None:
-    """The login may be root, or the check became root through sudo: then nothing says why it could not."""
-    if facts.is_root or "root" not in facts.unknown:
-        return None
-    return NeedsRoot(f"loading a module needs root ({facts.unknown['root']}): log in as root or set up sudo")
-
-
-def _name_taken(facts: Facts, build: Build, ours: Ours) -> PatchRefused | None:
-    """Another module under the module's name. One of ours that is disabled is removed by the guard."""
-    for live in facts.live_patches:
-        if live.name != build.name or live.build_id == build.module_build_id:
-            continue
-        if live.state is PatchState.DISABLED and live.build_id in ours:
-            continue
-        return ForeignPatch(f"another module is loaded as {live.name} (build id {live.build_id or 'unreadable'})")
-    return None
-
-
-def _unsigned(facts: Facts, build: Build) -> PatchRefused | None:
-    """Whether a signature holds is the kernel's to say; that there is none is ours. Cannot tell: refused."""
-    if build.signed:
-        return None
-    for enforces, why in _ENFORCERS:
-        if enforces(facts):
-            return SignatureRequired(f"{build.module} carries no signature, and {why}")
-    return None
-
-
-def _may_enforce_signatures(facts: Facts) -> bool:
-    """A kernel built without CONFIG_MODULE_SIG has no such file: it enforces nothing."""
-    return facts.module_signatures_enforced is None and facts.unknown.get("module_signatures_enforced") != "absent"
-
-
-def _may_be_locked_down(facts: Facts) -> bool:
-    """A kernel without the lockdown module, or without securityfs, has no such file: Secure Boot decides then."""
-    is_absent = facts.unknown.get("lockdown") == "absent"
-    return facts.lockdown is None and not (is_absent and facts.secure_boot is False)
-
-
-_ENFORCERS: tuple[tuple[Callable[[Facts], bool], str], ...] = (
-    (lambda facts: facts.module_signatures_enforced is True, "the kernel enforces module signatures"),
-    (lambda facts: facts.lockdown not in (None, "none"), "the kernel is locked down"),
-    (_may_enforce_signatures, "whether the kernel enforces module signatures could not be read"),
-    (_may_be_locked_down, "whether the kernel is locked down could not be read"),
-)
-
-
-def _replaces_wrongly(facts: Facts, patch: Patch, build: Build, ours: Ours) -> PatchRefused | None:
-    """The kernel lets a patch that replaces take the place of ALL others, whichever its catalogue item names."""
-    if patch.replaces == "none":
-        return None
-    if any(field.partition(".")[0] == "live_patches" for field in facts.unknown):
-        return ForeignPatch("which patches are live could not be read, and they would be replaced")
-    others = (live for live in facts.live_patches if live.build_id != build.module_build_id)
-    refusals = (_replaces_one_wrongly(live, patch, ours) for live in others if live.state is not PatchState.DISABLED)
-    return next((refused for refused in refusals if refused is not None), None)
-
-
-def _replaces_one_wrongly(live: LivePatch, patch: Patch, ours: Ours) -> PatchRefused | None:
-    old = ours.get(live.build_id or "")
-    if old is None:
-        return ForeignPatch(f"{patch.id} would replace {live.name}, which is not from our catalogue")
-    lost = sorted({fix.cve for fix in old.fixes} - {fix.cve for fix in patch.fixes})
-    return Downgrade(f"{patch.id} would replace {old.id} and does not fix {', '.join(lost)}") if lost else None
