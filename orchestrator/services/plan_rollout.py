@@ -174,6 +174,11 @@ def _named_patch(playbook: Playbook, patches: Sequence[Patch]) -> Patch | None:
         if apply.tool in LOADING:
             message = f"names no patch, and {apply.tool} offers none by itself: name one here, or give --patch ID"
             raise PlaybookInvalid(message, field="apply.patch")
+        if apply.persist:
+            message = (
+                "persist is for modules of the catalogue: what a tool brought comes back at boot as the tool does it"
+            )
+            raise PlaybookInvalid(message, field="apply.persist")
         return None
     if apply.tool in OFFERING:
         loading = ", ".join(LOADING)

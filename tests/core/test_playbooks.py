@@ -107,7 +107,12 @@ def test_what_is_no_playbook_is_refused(text: str) -> None:
         parse_playbook(text, "p.yml")
 
 
-def test_the_shipped_playbook_is_valid() -> None:
-    """The one that the README starts with."""
-    shipped = Path(__file__).parents[2] / "playbooks" / "kernel-livepatch.yml"
-    assert ("kernel-livepatch", "LAB-0001") == (load_playbook(shipped).name, load_playbook(shipped).apply.patch)
+def test_every_shipped_playbook_is_valid() -> None:
+    """Each is named as its file. The one that the README starts with names a patch of the lab."""
+    files = sorted((Path(__file__).parents[2] / "playbooks").glob("*.yml"))
+    shipped = {file.stem: load_playbook(file) for file in files}
+    assert ({name: name for name in shipped}, "LAB-0001", None) == (
+        {name: book.name for name, book in shipped.items()},
+        shipped["kernel-livepatch"].apply.patch,
+        shipped["own-tools"].apply.patch,
+    )

@@ -97,6 +97,7 @@ def test_without_a_patch_each_host_gets_what_its_own_tool_offers(tool: str) -> N
         ({"tool": "ksplice", "patch": "LAB-0001"}, "apply.tool"),
         ({"tool": "kernelkare"}, "apply.tool"),
         ({"tool": "auto", "patch": "NO-SUCH"}, "apply.patch"),
+        ({"tool": "auto", "persist": True}, "apply.persist"),
     ],
 )
 def test_a_tool_that_does_not_go_with_the_patch_is_refused(apply: dict[str, object], field: str) -> None:
