@@ -176,7 +176,7 @@ def _named_patch(playbook: Playbook, patches: Sequence[Patch]) -> Patch | None:
             raise PlaybookInvalid(message, field="apply.patch")
         if apply.persist:
             message = (
-                "persist is for modules of the catalogue: what a tool brought comes back at boot as the tool does it"
+                "persist is for modules of the catalogue: how a tool's patches come back at boot is its own affair"
             )
             raise PlaybookInvalid(message, field="apply.persist")
         return None
