@@ -5,8 +5,13 @@ from collections.abc import Mapping
 from orchestrator.backends.base import Backend, Seen
 from orchestrator.backends.canonical import Canonical
 from orchestrator.backends.dnf import Dnf
+from orchestrator.backends.kernelcare import KernelCare
 from orchestrator.backends.klp import Klp
+from orchestrator.backends.kpatch import Kpatch
 from orchestrator.backends.ksplice import Ksplice
+from orchestrator.backends.libcare import LibCare
+from orchestrator.backends.libpulp import Libpulp
+from orchestrator.backends.userspace import Userspace
 from orchestrator.core.facts import Facts, Tool
 from orchestrator.core.model import Moment
 from orchestrator.core.tools import ToolReport, settle_tools
@@ -14,7 +19,20 @@ from orchestrator.errors import NotFound
 from orchestrator.probe.answer import Answer
 from orchestrator.probe.script import ProbePart
 
-BACKENDS: Mapping[str, Backend] = {backend.name: backend for backend in (Dnf(), Canonical(), Ksplice(), Klp())}
+BACKENDS: Mapping[str, Backend] = {
+    backend.name: backend
+    for backend in (
+        Dnf(),
+        Canonical(),
+        KernelCare(),
+        Ksplice(),
+        LibCare(),
+        Libpulp(),
+        Userspace(),
+        Kpatch(),
+        Klp(),
+    )
+}
 """In the order in which they may claim a live patch: who installs patches before who merely loads them."""
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from pydantic import Field
 
@@ -259,11 +260,10 @@ class Facts(Frozen):
     def content_hash(self) -> str:
         """SHA-256 (hex) over what tells one state of the host from another.
 
-        Outside it are `volatile`, the package items (their fingerprint stands for them), and who blocks a transition:
-        the tasks and their stacks differ from look to look.
+        Outside it are `volatile`, the package items (their fingerprint stands for them), and what differs from look to
+        look: who blocks a transition, and how many processes carry a patch or run old libraries.
         """
-        blocking = {"__all__": {"blocking", "blocking_count"}}
-        stable = self.model_dump_json(exclude={"volatile": True, "packages": {"items"}, "live_patches": blocking})
+        stable = self.model_dump_json(exclude=_UNSTABLE)
         return hashlib.sha256(stable.encode()).hexdigest()
 
     def tool(self, name: str) -> Tool | None:
@@ -273,6 +273,16 @@ class Facts(Frozen):
     def patch_with_build(self, build_id: str) -> LivePatch | None:
         """The live patch whose module has that build id, or None."""
         return next((patch for patch in self.live_patches if patch.build_id == build_id), None)
+
+
+_UNSTABLE: dict[str, Any] = {
+    "volatile": True,
+    "packages": {"items"},
+    "live_patches": {"__all__": {"blocking", "blocking_count"}},
+    "userspace_patches": {"__all__": {"processes"}},
+    "tools": {"__all__": {"deep": {"outdated": {"__all__": {"count"}}}}},
+}
+"""Fields outside the hash."""
 
 
 class Observation(Frozen):
