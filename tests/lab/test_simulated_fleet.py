@@ -148,7 +148,8 @@ def test_a_host_can_reboot_itself(start: Start) -> None:
     """By its own `reboot` program."""
     fleet, _ = start(1)
     host, boot = fleet.host("web-001"), fleet.truth()["web-001"].boot_id
-    subprocess.run([host.root / "stand-ins/reboot"], env=host.server.disk.environment(), check=True)
+    # The power cut may end the program that asked for it, too.
+    subprocess.run([host.root / "stand-ins/reboot"], env=host.server.disk.environment(), check=False)
     eventually(lambda: fleet.truth()["web-001"].boot_id not in (boot, ""))
 
 
