@@ -160,5 +160,5 @@ def test_the_registry_knows_its_backends_by_their_own_names() -> None:
 
     assert [one.name for one in BACKENDS.values()] == list(BACKENDS)
     assert "klp" == klp.name
-    with pytest.raises(NotFound, match="'yum'; there are: .*klp"):
+    with pytest.raises(NotFound, match=r"'yum'; there are: .*klp"):
         backend("yum")
