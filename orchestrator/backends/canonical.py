@@ -81,7 +81,7 @@ class Canonical(VendorTool):
         subscription = read_pro(pro.text, seen.at) if pro is not None and pro.exit_status == 0 and pro.body else None
         told = status if isinstance(status, Status) else None
         return Deep(
-            updates=updates_of(told) if told else None,
+            updates=updates_of(told, pin_of(seen.sections.get("canonical_pin"))) if told else None,
             coverage_until=told.until if told else None,
             state=subscription.state if subscription else None,
             detail=subscription.detail if subscription else None,

@@ -90,13 +90,15 @@ def _remarks(status: Status) -> list[str]:
     return list(dict.fromkeys(remark for remark in remarks if remark))
 
 
-def updates_of(status: Status) -> tuple[Update, ...] | None:
-    """The client never says which version comes next, only that one waits to be applied."""
+def updates_of(status: Status, pin: Pin | None) -> tuple[Update, ...] | None:
+    """What waits to be applied. The client never says which version comes next; what it was told of stays what it
+    knows, and where it is held so that it asks its server no more, nobody can tell."""
     if status.state == "kernel-upgrade-required" or status.support == "kernel-upgrade-required":
         return (Update(name="kernel", needs_reboot=True),)
     if status.state in _OFFERING:
         return (Update(name="livepatch"),)
-    is_current = status.check == "checked" and status.state in ("applied", "nothing-to-apply")
+    is_asking = pin is None or not re.search(r"check-interval=0|mode=(no-refresh|stop)", pin.setting)
+    is_current = status.check == "checked" and status.state in ("applied", "nothing-to-apply") and is_asking
     return () if is_current else None
 
 

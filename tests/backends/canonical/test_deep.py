@@ -50,6 +50,23 @@ def test_what_waits_to_be_applied(name: str, updates: tuple[Update, ...] | None,
 
 
 @pytest.mark.parametrize(
+    ("held", "updates"),
+    [
+        ("", ()),
+        ("check-interval: 60\n", ()),
+        ('cutoff-date: "2025-01-01T00:00:00Z"\n', ()),
+        ("mode=no-apply\n", ()),
+        ("check-interval: 0\n", None),
+        ("mode=no-refresh\n", None),
+    ],
+)
+def test_a_client_that_asks_its_server_no_more(held: str, updates: tuple[Update, ...] | None) -> None:
+    """That nothing waits is what it knew when it asked last: it cannot be told."""
+    told = Canonical().read_deep(check(status(raw("json_applied")), section("canonical_pin", held)))
+    assert updates == (told and told.updates)
+
+
+@pytest.mark.parametrize(
     ("name", "state", "detail"),
     [
         ("enabled", None, None),
