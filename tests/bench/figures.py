@@ -136,15 +136,18 @@ class Bench:
 
     def _floor(self, count: int = MANY, *, script: str | None = None) -> dict[str, Any]:
         work = self.fleet.work_of_the_floor(count, script=script)
+        self.fleet.settle()
         return child("tests.bench.floor", str(work), home=self.fleet.folder)
 
     def _product(self, what: str, count: int) -> dict[str, Any]:
         home, inventory = self.fleet.new_home(count), self.fleet.inventory(count)
+        self.fleet.settle()
         return child("tests.bench.product", what, str(home), str(inventory), home=self.fleet.folder)
 
     def _command(self, count: int) -> float:
         """Seconds of the whole `patchwave scan`, Python's start and imports included."""
         home = self.fleet.new_home(count)
+        self.fleet.settle()
         code = "import sys; from orchestrator.cli.main import main; main(sys.argv[1:])"
         environ = {"PATCHWAVE_INVENTORY": str(self.fleet.inventory(count))}
         argv = (sys.executable, "-c", code, "--home", str(home), "scan", "--json")

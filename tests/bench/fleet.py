@@ -4,6 +4,7 @@ import json
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -53,6 +54,12 @@ class BenchFleet:
     def port(self) -> int:
         """Where the server answers."""
         return self._sshd.port
+
+    def settle(self) -> None:
+        """Wait until the server has ended the sessions of whoever came before: nobody pays for another's."""
+        ends = time.monotonic() + 10
+        while self._sshd.sessions() and time.monotonic() < ends:
+            time.sleep(0.02)
 
     def inventory(self, count: int) -> Path:
         """An Ansible inventory of so many addresses: the product's and Ansible's."""

@@ -43,6 +43,7 @@ def pyinfra(fleet: BenchFleet, count: int, programs: Path) -> float:
     file = fleet.folder / "pyinfra_inventory.py"
     file.write_text(PYINFRA_INVENTORY.format(data=data, addresses=json.dumps(addresses(count))))
     argv = (str(programs / "pyinfra"), "-y", "--parallel", str(FORKS), str(file), "fact", *FIVE_FACTS)
+    fleet.settle()
     return wall_of(argv, home=fleet.folder)
 
 
@@ -62,6 +63,7 @@ def ansible(fleet: BenchFleet, count: int, programs: Path) -> float:
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(fleet.folder / "cp"),
     }
     argv = (str(programs / "ansible-playbook"), "-i", str(fleet.inventory(count)), str(playbook))
+    fleet.settle()
     return wall_of(argv, home=fleet.folder, environ=environ)
 
 
