@@ -11,6 +11,7 @@ from orchestrator.backends.kpatch import Kpatch
 from orchestrator.backends.ksplice import Ksplice
 from orchestrator.backends.libcare import LibCare
 from orchestrator.backends.libpulp import Libpulp
+from orchestrator.backends.suse import Suse
 from orchestrator.backends.userspace import Userspace
 from orchestrator.core.facts import Facts, Tool
 from orchestrator.core.model import Moment
@@ -24,6 +25,7 @@ BACKENDS: Mapping[str, Backend] = {
     for backend in (
         Dnf(),
         Canonical(),
+        Suse(),
         KernelCare(),
         Ksplice(),
         LibCare(),

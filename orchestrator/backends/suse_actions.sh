@@ -1,0 +1,204 @@
+# SUSE's actions: the live-patch package of the running kernel is installed at the version that is asked for, or the
+# newest; its own script loads the module, and the kernel moves its tasks. klp goes back to the version before.
+# shellcheck shell=sh disable=SC2154
+
+# zypper's and rpm's words while another process has the package management, or the rpm database.
+busy_words='system management is locked|waiting for .*lock|another (zypper|process)|database is locked'
+
+apply() {
+    check_boot || return
+    check_kernel || return
+    check_package || return
+    check_programs || return
+    set_deadline
+    wait_for_others || return
+    read_force || return
+    before=$force
+    if [ -n "$level" ] && [ "$before" = "$level" ]; then
+        echo "in force already: $level"
+        return "$EXIT_DONE"
+    fi
+    note_brought || return
+    install_package
+    explain
+    explained=$? ended=$status
+    wait_for_kernel || {
+        give_up_stalled
+        return
+    }
+    read_force || return "$EXIT_TOOL_FAILED"
+    judge_force
+}
+
+# The package holds the module for one kernel: for another than the running one it would change nothing.
+check_package() {
+    wanted=kernel-livepatch-$(value_of "$root/proc/sys/kernel/osrelease" | tr . _)
+    package=${package:-$wanted}
+    [ "$package" = "$wanted" ] || {
+        echo "$package has no live patches for the kernel $(value_of "$root/proc/sys/kernel/osrelease")"
+        return "$EXIT_WRONG_BUILD"
+    }
+}
+
+check_programs() {
+    for program in klp zypper rpm; do
+        has_tool "$program" || {
+            echo "$program is not on this host"
+            return "$EXIT_TOOL_MISSING"
+        }
+    done
+}
+
+# The version in force, by sysfs: the newest patch that is enabled and moves no tasks any more, and that klp says is of
+# this package. Empty where there is none, or only the initial one, which fixes nothing.
+read_force() {
+    force=''
+    run_tool klp -v patches || {
+        echo "which live patch is in force could not be told"
+        return "$EXIT_TOOL_FAILED"
+    }
+    for patch in "$root"/sys/kernel/livepatch/*/; do
+        patch=${patch%/}
+        if [ "$(value_of "$patch/enabled")" = 1 ] && [ "$(value_of "$patch/transition")" != 1 ]; then
+            # The package that klp names in that patch's block.
+            found=$(tool_said | awk -v module="${patch##*/}" -v package="$package-" '
+                /^[^[:space:]]/ { here = ($1 == module) }
+                here && $1 == "RPM:" && index($2, package) == 1 {
+                    sub(/[.][^.]*$/, "", $2)
+                    print substr($2, length(package) + 1)
+                }')
+            case $found in '' | 1-*) ;; *) force=$found ;; esac
+        fi
+    done
+}
+
+# Exactly what is asked for; nothing else is recommended along, and no problem solved by removing anything.
+install_package() {
+    run_unlocked "$busy_words" zypper --non-interactive install --no-recommends --no-force-resolution \
+        "$package${level:+=$level}"
+}
+
+# The script of the package loads the module; the transition may take its time, up to the limit. None was under way
+# before: it is of what we brought. Fails where it does not end.
+wait_for_kernel() {
+    set_deadline
+    while other_in_transition; do
+        is_late && return 1
+        pause
+    done
+}
+
+# Never forced: the kernel takes the patch back when the opposite is written (Documentation/livepatch).
+give_up_stalled() {
+    stalled=$other
+    run_tool klp -v blocking
+    echo "the transition of $stalled did not end within $limit s; it is reverted"
+    echo 0 | call tee "$root/sys/kernel/livepatch/$stalled/enabled" >/dev/null
+    wait_for_kernel || {
+        echo "the transition of $stalled did not end within $limit s, and neither did its reversal"
+        return "$EXIT_STALLED_NOT_REVERTED"
+    }
+    echo "the transition of $stalled did not end within $limit s and was reverted; $package stays installed"
+    return "$EXIT_STALLED_REVERTED"
+}
+
+# One of our codes for what zypper said; to be returned where nothing was changed.
+explain() {
+    [ "$locked" = no ] || return "$EXIT_TOOL_LOCKED"
+    [ "$timed_out" = no ] || return "$EXIT_TOOL_FAILED"
+    case $status in
+        7) return "$EXIT_TOOL_LOCKED" ;;
+        5) return "$EXIT_NEEDS_ROOT" ;;
+        6) return "$EXIT_UNLICENSED" ;;
+        104) return "$EXIT_NOTHING_OFFERED" ;;
+        127) return "$EXIT_TOOL_MISSING" ;;
+    esac
+    if tool_says 'no provider of|not found in package names|nothing provides'; then return "$EXIT_NOTHING_OFFERED"; fi
+    if tool_says 'authentication (is )?required|valid subscription|error code: 40[13]|not registered'; then
+        return "$EXIT_UNLICENSED"
+    fi
+    if tool_says 'no space left|insufficient disk space|not enough disk space'; then return "$EXIT_DISK_FULL"; fi
+    if tool_says 'could not resolve|connection (failed|refused|timed out)|timeout exceeded|download .*error|curl error'; then
+        return "$EXIT_TOOL_NETWORK"
+    fi
+    return "$EXIT_TOOL_FAILED"
+}
+
+# What is in force decides, not what zypper said: its codes above 99 tell of other things, 107 of a script that failed.
+judge_force() {
+    echo "in force: ${force:-no live patch}"
+    if [ -n "$level" ]; then
+        [ "$force" != "$level" ] || return "$EXIT_DONE"
+    else
+        [ -z "$force" ] || [ "$force" = "$before" ] || return "$EXIT_DONE"
+    fi
+    if [ "$force" != "$before" ]; then return "$EXIT_TOOL_FAILED"; fi
+    is_installed && {
+        echo "$package$( [ -z "$level" ] || echo " $level") is installed, and not in force"
+        return "$EXIT_TOOL_FAILED"
+    }
+    case $ended in 0 | 10[236]) ;; *) return "$explained" ;; esac
+    [ -z "$level" ] || {
+        echo "$level was asked for, and ${force:-no live patch} was left as it is"
+        return "$EXIT_OTHER_LEVEL"
+    }
+    [ -n "$force" ] || return "$EXIT_NOTHING_OFFERED"
+    echo "nothing newer than $force is offered"
+}
+
+# Whether rpm has another version than the one in force: the one that is asked for, or any.
+is_installed() {
+    run_tool rpm -q --qf '%{VERSION}-%{RELEASE}\n' "$package"
+    version=$(tool_said | sed -n '/^[0-9][A-Za-z0-9._+~]*-[A-Za-z0-9._+~]*$/p' | tail -n 1)
+    case $version in '' | 1-*) return 1 ;; esac
+    [ "$version" != "$force" ] && [ "$version" = "${level:-$version}" ]
+}
+
+# --- revert --------------------------------------------------------------------------------------------------------
+
+# On the disk, because the package brings its module back after a reboot.
+note_brought() {
+    notes=$root/var/lib/patchwave/suse
+    mkdir -p "$notes" && chmod 0700 "${notes%/*}" "$notes" && put "$notes/before" "$package ${before:-none}" \
+        && to_disk "$notes/before" "$notes" && return 0
+    echo "what was in force before could not be noted below $notes; nothing was changed"
+    return "$EXIT_DISK_FULL"
+}
+
+# The version before, whichever that is: only where we put the one in force there.
+revert() {
+    package=''
+    check_package || return
+    check_programs || return
+    set_deadline
+    wait_for_others || return
+    read_force || return
+    before=$force
+    if [ -z "$before" ]; then
+        echo "no live patch is in force"
+        return "$EXIT_DONE"
+    fi
+    noted=$(value_of "$root/var/lib/patchwave/suse/before")
+    if [ "${noted% *}" != "$package" ] || [ "${noted##* }" = "$before" ] \
+        || { [ -n "$level" ] && [ "$level" != "$before" ]; }; then
+        echo "$before is in force, and patchwave did not bring it"
+        return "$EXIT_FOREIGN_PATCH"
+    fi
+    run_unlocked "$busy_words" klp -n downgrade
+    explain
+    explained=$? ended=$status
+    tool_says 'no (previous|older|other) (version|live patch|patch)|nothing to (do|downgrade)' && explained=$EXIT_NO_ROLLBACK
+    wait_for_kernel || {
+        echo "the transition of $other did not end within $limit s"
+        return "$EXIT_REVERT_STALLED"
+    }
+    read_force || return "$EXIT_TOOL_FAILED"
+    if [ "$force" != "$before" ]; then
+        rm -f "$root/var/lib/patchwave/suse/before"
+        echo "in force: ${force:-no live patch}, before $before"
+        return "$EXIT_DONE"
+    fi
+    echo "klp could not go back from $before"
+    [ "$ended" -ne 0 ] || return "$EXIT_NO_ROLLBACK"
+    return "$explained"
+}
