@@ -1,10 +1,12 @@
 """What is wrong with a host, step by step from its name to its ability to be live-patched. Pure."""
 
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from enum import StrEnum
 
-from orchestrator.core.facts import Facts, ToolState, Virtualization
+from orchestrator.core.facts import Facts, Tool, ToolState, Virtualization
 from orchestrator.core.model import Frozen
+from orchestrator.core.tools import MODULE_TOOLS
 from orchestrator.errors import (
     AuthenticationFailed,
     BannerTimedOut,
@@ -108,10 +110,11 @@ def diagnose_error(error: HostError) -> tuple[Result, ...]:
     )
 
 
-def diagnose_facts(facts: Facts) -> tuple[Result, ...]:
-    """The results of a check that came back."""
+def diagnose_facts(facts: Facts, patching: Collection[str]) -> tuple[Result, ...]:
+    """The results of a check that came back. ``patching``: the tools that patch kernels."""
     reached = [Result(step=step, health=Health.OK) for step in (Step.NAME, Step.PORT, Step.KEY, Step.LOGIN)]
-    return (*reached, _shell(facts), _sudo(facts), _clock(facts), _live_patch(facts))
+    tools = [tool for tool in facts.tools if tool.name in patching]
+    return (*reached, _shell(facts), _sudo(facts), _clock(facts), _live_patch(facts, tools))
 
 
 def _shell(facts: Facts) -> Result:
@@ -145,11 +148,24 @@ def _clock(facts: Facts) -> Result:
     return Result(step=Step.CLOCK, health=Health.OK)
 
 
-def _live_patch(facts: Facts) -> Result:
+def _live_patch(facts: Facts, tools: Sequence[Tool]) -> Result:
+    """A tool that is ready is enough; one that is there and is not, or that the kernel contradicts, is worth a look."""
     if facts.virtualization is Virtualization.CONTAINER:
         return Result(step=Step.LIVE_PATCH, health=Health.FAIL, detail="a container: patch the machine it runs on")
-    ready = [tool.name for tool in facts.tools if tool.state is ToolState.READY]
-    if ready:
-        return Result(step=Step.LIVE_PATCH, health=Health.OK, detail=", ".join(ready))
-    told = "; ".join(f"{tool.name}: {tool.detail or tool.state}" for tool in facts.tools)
-    return Result(step=Step.LIVE_PATCH, health=Health.FAIL, detail=told or "no live-patch tool")
+    ready = [tool.name for tool in tools if tool.state is ToolState.READY]
+    amiss = [line for tool in tools for line in _amiss(tool)]
+    health = Health.FAIL if not ready else Health.WARN if amiss else Health.OK
+    return Result(step=Step.LIVE_PATCH, health=health, detail="; ".join([*ready, *amiss]) or _without_tool(tools))
+
+
+def _amiss(tool: Tool) -> list[str]:
+    lines = [f"{tool.name} {line}" for line in tool.disagrees]
+    if tool.state in (ToolState.READY, ToolState.ABSENT):
+        return lines
+    return [f"{tool.name} is {tool.state}: {tool.detail}" if tool.detail else f"{tool.name} is {tool.state}", *lines]
+
+
+def _without_tool(tools: Sequence[Tool]) -> str:
+    """Why the kernel itself cannot be patched, where that is known: no tool of a vendor's is there."""
+    why = [tool.detail for tool in tools if tool.name in MODULE_TOOLS and tool.detail]
+    return "; ".join(["no live-patch tool", *sorted(set(why))])

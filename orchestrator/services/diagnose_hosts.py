@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestrator.backends.registry import BACKENDS
 from orchestrator.core.diagnosis import Result, diagnose_error, diagnose_facts
 from orchestrator.core.fleet import Member
 from orchestrator.errors import HostError
 from orchestrator.ports.runtime import Dispatcher
 from orchestrator.services.check_hosts import Observer
+
+PATCHING = frozenset(one.name for one in BACKENDS.values() if one.capabilities.applies)
+"""Tools that patch kernels; others only tell of processes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,4 +31,4 @@ class DiagnoseHosts:
             observation = self.check.observe(member.host)
         except HostError as exc:
             return diagnose_error(exc)
-        return diagnose_facts(observation.facts)
+        return diagnose_facts(observation.facts, PATCHING)

@@ -6,7 +6,7 @@ from orchestrator import errors
 from orchestrator.core.diagnosis import Health, Result, Step, diagnose_error, diagnose_facts
 from orchestrator.core.facts import Tool, ToolState
 from orchestrator.errors import AuthenticationFailed, HostError, JumpFailed
-from orchestrator.services.diagnose_hosts import DiagnoseHosts
+from orchestrator.services.diagnose_hosts import PATCHING, DiagnoseHosts
 from tests.core.exposure_builders import facts
 from tests.fakes.dispatchers import InlineDispatcher
 from tests.services.fleets import Checked
@@ -98,7 +98,7 @@ def test_a_jump_host_that_failed_proves_no_name() -> None:
 
 def diagnosed(unknown: dict[str, str]) -> dict[Step, Result]:
     """The steps of a check that came back with these fields unknown."""
-    return {result.step: result for result in diagnose_facts(facts(unknown=unknown))}
+    return {result.step: result for result in diagnose_facts(facts(unknown=unknown), PATCHING)}
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,39 @@ def test_an_answer_that_was_cut_is_told_of_at_the_shell_and_at_sudo() -> None:
 def test_what_only_one_file_lacks_says_nothing_of_sudo() -> None:
     """Root was had."""
     assert Health.OK == diagnosed({"lockdown": "absent"})[Step.SUDO].health
+
+
+def tool(name: str, state: ToolState = ToolState.READY, **more: object) -> Tool:
+    """A tool in that state."""
+    return Tool.model_validate({"name": name, "state": state} | more)
+
+
+@pytest.mark.parametrize(
+    ("tools", "health", "detail"),
+    [
+        ([tool("klp"), tool("dnf", ToolState.ABSENT, detail="no dnf")], Health.OK, "klp"),
+        (
+            [tool("klp"), tool("canonical", ToolState.UNLICENSED, detail="no token")],
+            Health.WARN,
+            "klp; canonical is unlicensed: no token",
+        ),
+        ([tool("dnf", disagrees=("says too much",))], Health.WARN, "dnf; dnf says too much"),
+        ([tool("dnf", ToolState.LOCKED)], Health.FAIL, "dnf is locked"),
+        (
+            [tool("klp", ToolState.ABSENT, detail="no CONFIG_LIVEPATCH"), tool("libcare")],
+            Health.FAIL,
+            "no live-patch tool; no CONFIG_LIVEPATCH",
+        ),
+        ([], Health.FAIL, "no live-patch tool"),
+    ],
+)
+def test_the_last_step_is_whether_a_tool_can_patch_the_kernel(tools: list[Tool], health: Health, detail: str) -> None:
+    """One that is ready is enough; what is there and is not ready is named. Patches of processes are another matter."""
+    seen = facts().model_copy(update={"tools": tuple(tools)})
+
+    found = {result.step: result for result in diagnose_facts(seen, PATCHING)}[Step.LIVE_PATCH]
+
+    assert (health, detail) == (found.health, found.detail)
 
 
 def test_many_hosts_are_diagnosed_beside_each_other_and_nothing_is_stored() -> None:
