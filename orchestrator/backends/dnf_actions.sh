@@ -46,8 +46,11 @@ check_package() {
     fi
 }
 
+# Amazon Linux 2 may have dnf, too; its repositories are yum's.
 find_program() {
-    for program in dnf5 dnf yum; do
+    programs='dnf5 dnf yum'
+    case $running in *.amzn2.*) programs=yum ;; esac
+    for program in $programs; do
         has_tool "$program" && return 0
     done
     echo "neither dnf nor yum is on this host"

@@ -5,10 +5,10 @@
 dnf_offered() {
   IFS= read -r running <"$root/proc/sys/kernel/osrelease"
   dnf_name_package "$running" || return 0
-  if has_tool dnf5; then
+  if has_tool dnf5 && dnf_is_dnfs; then
     dnf_ask fixes dnf5 -q advisory list --security --with-cve
     dnf_ask newest dnf5 -q list --available "$package"
-  elif has_tool dnf; then
+  elif has_tool dnf && dnf_is_dnfs; then
     dnf_ask fixes dnf -q --setopt=exit_on_lock=True updateinfo list cves
     dnf_ask newest dnf -q --setopt=exit_on_lock=True list --available "$package"
   else
@@ -16,6 +16,11 @@ dnf_offered() {
     dnf_ask newest yum -q --setopt=exit_on_lock=True list available "$package"
   fi
   dnf_coverage
+}
+
+# Amazon Linux 2 may have dnf, too; its plugin and repositories are yum's.
+dnf_is_dnfs() {
+  case $running in *.amzn2.*) return 1 ;; esac
 }
 
 # Amazon's plugins alone tell until when a kernel gets live patches; each has its own word for the question.
