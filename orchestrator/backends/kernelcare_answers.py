@@ -175,11 +175,13 @@ def read_available(check: Section | None, status: Section | None) -> bool | None
     """Whether something newer is offered; None: it could not be told.
 
     ``--check`` exits 0 for "there is" and 1 for "there is none", and a client that fails exits 1, too: the latter is
-    believed only where it says nothing of a failure. ``--status`` exits 0 for the latest level, 1 for none applied,
-    2 for newer ones; clients before 2.4-1 know no ``--check``.
+    believed only where it says nothing of a failure. ``--status`` exits 0 for the latest level, 2 for newer ones, 1 for
+    none applied: that there may be one to apply. Clients before 2.4-1 know no ``--check``.
     """
     answers = (_told(check, {0: True, 1: False}), _told(status, {0: False, 2: True}))
-    return next((True for told in answers if told), next((told for told in answers if told is not None), None))
+    if True in answers:
+        return True
+    return next((told for told in answers if told is not None), _told(status, {1: True}))
 
 
 def _told(section: Section | None, meanings: dict[int, bool]) -> bool | None:

@@ -31,17 +31,17 @@ def _flavour(*of: SimulatedKernel, tools: tuple[ToolSet, ...]) -> Flavour:
 
 
 NONE: ToolSet = ()
-_DEBIAN = (NONE, ("kpatch",), ("userspace",), ("kernelcare",))
-_UBUNTU = (("canonical",), ("canonical", "userspace"), ("ksplice",), ("kernelcare",))
-_REBUILT = (("dnf",), ("kernelcare",), ("dnf",), ("kernelcare", "userspace"))
-_SUSE = (("suse",), ("suse", "userspace"))
+_DEBIAN = (NONE, ("kpatch",), ("libcare",), ("kernelcare",))
+_UBUNTU = (("canonical",), ("canonical", "libcare"), ("ksplice",), ("kernelcare",))
+_REBUILT = (("dnf",), ("kernelcare",), ("dnf",), ("kernelcare", "libcare"))
+_SUSE = (("suse",), ("suse", "libpulp"))
 
 MIXED = (
     _flavour(kernels.BOOKWORM, kernels.BOOKWORM, kernels.OLDER_BOOKWORM, tools=_DEBIAN),
     _flavour(kernels.JAMMY, tools=_UBUNTU),
     _flavour(kernels.RHEL_9, tools=(("dnf",),)),
     _flavour(kernels.SLES_15_SP6, tools=_SUSE),
-    _flavour(kernels.ORACLE_9, tools=(("ksplice",), ("ksplice", "userspace"))),
+    _flavour(kernels.ORACLE_9, tools=(("ksplice",),)),
     _flavour(kernels.AMAZON_2023, tools=(("dnf",),)),
     _flavour(kernels.ROCKY_9, tools=(("kernelcare",), *_REBUILT)),
     _flavour(kernels.TRIXIE, tools=(("kpatch",), *_DEBIAN)),
@@ -52,9 +52,9 @@ MIXED = (
     _flavour(kernels.AMAZON_2, tools=(("dnf",),)),
     _flavour(kernels.FOCAL, tools=_UBUNTU),
     _flavour(kernels.RHEL_8, tools=(("dnf",),)),
-    _flavour(kernels.ORACLE_8, tools=(("ksplice",), ("ksplice", "userspace"))),
+    _flavour(kernels.ORACLE_8, tools=(("ksplice",),)),
     _flavour(kernels.ROCKY_8, tools=_REBUILT),
-    _flavour(kernels.ALMA_8, tools=(("kernelcare", "userspace"), *_REBUILT)),
+    _flavour(kernels.ALMA_8, tools=(("kernelcare", "libcare"), *_REBUILT)),
 )
 """All systems; few hosts have one of each before the first has two."""
 

@@ -6,7 +6,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-VENDOR_TOOLS = ("kpatch", "dnf", "canonical", "kernelcare", "ksplice", "suse", "userspace")
+VENDOR_TOOLS = ("kpatch", "dnf", "canonical", "kernelcare", "ksplice", "suse", "libcare", "libpulp")
 """Live-patch tools beside the kernel's own."""
 
 

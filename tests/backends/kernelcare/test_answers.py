@@ -180,7 +180,8 @@ def test_the_settings_say_what_holds_the_agent(lines: list[str], expected: Setti
         (1, 1, False),
         (2, 2, True),
         (2, 0, False),
-        (2, 1, None),
+        (2, 1, True),
+        (2, 3, None),
         (None, None, None),
     ],
 )

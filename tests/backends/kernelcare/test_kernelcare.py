@@ -226,7 +226,7 @@ def test_a_cut_of_the_patches_own_list_makes_nothing_more_patched() -> None:
         (1, 0, "", Deep(updates=())),
         (
             2,
-            1,
+            3,
             "No valid license found for IP 198.51.100.7\n",
             Deep(state=ToolState.UNLICENSED, detail="No valid license found for IP 198.51.100.7"),
         ),
