@@ -44,7 +44,11 @@ pin() {
     is_held=no
     hold check-interval "$interval" 0
     hold cutoff-date "$cutoff" "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
-    [ "$is_held" = no ] || return "$EXIT_DONE"
+    [ "$is_held" = no ] || {
+        find_settings
+        echo "the client is held by check-interval=$interval cutoff-date=$cutoff"
+        return "$EXIT_DONE"
+    }
     echo "the client takes neither an interval of 0 nor a cut-off date"
     forget_pin
     return "$EXIT_PIN_FAILED"
@@ -57,6 +61,7 @@ unpin() {
             echo "the settings of the client could not be put back: $settings_before"
             return "$EXIT_PIN_FAILED"
         }
+        echo "put back: $settings_before"
     else
         echo "canonical-livepatch is no longer on the host, and its settings went with it"
     fi

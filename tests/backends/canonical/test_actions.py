@@ -18,6 +18,7 @@ from tests.needs import require
 CLIENT = Path(__file__).parent / "client"
 CONFIG = "var/snap/canonical-livepatch/common/config"
 PIN = "var/lib/patchwave/pins/canonical"
+MOMENT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 class Livepatched(GuardedHost):
@@ -179,30 +180,30 @@ def test_nothing_is_taken_out_again(dash: Livepatched) -> None:
 # --- pins ----------------------------------------------------------------------------------------------------------
 
 
-def held(host: Livepatched) -> str:
-    """The client's settings, the moment of a cut-off date of ours left out."""
-    return re.sub(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", "NOW", host.local.read(CONFIG))
+SETTINGS = 'http-proxy: "http://u:secret@10.0.0.1"\ncheck-interval: "120"\n'
 
 
-@pytest.mark.parametrize(
-    "before",
-    [
-        "",
-        'http-proxy: "http://u:secret@10.0.0.1"\ncheck-interval: "120"\n',
-        'cutoff-date: "2024-10-01T12:00:00Z"\ncheck-interval: "0"\n',
-    ],
-)
-def test_a_pin_comes_and_goes(host: Livepatched, before: str) -> None:
-    """The settings are afterwards what they were; a second pin and a second unpin change nothing."""
-    host.local.write(CONFIG, before)
-    assert [GuardExit.DONE] * 2 == [host.do(Action.PIN, attempt=name).code for name in ("A1", "A2")]
-    while_pinned = host.local.read(CONFIG)
-    assert 'check-interval: "0"' in while_pinned
-    assert "cutoff-date" in while_pinned
-    assert "secret" not in host.local.read(PIN) + host.local.read("run/patchwave/A1/output")
-    assert [GuardExit.DONE] * 2 == [host.do(Action.UNPIN, attempt=name).code for name in ("A3", "A4")]
-    assert sorted(before.splitlines()) == sorted(host.local.read(CONFIG).splitlines())
+def test_a_pin_comes_and_goes(host: Livepatched) -> None:
+    """The settings are afterwards what they were, and no other setting is told; the last lines say what was done."""
+    host.local.write(CONFIG, SETTINGS)
+    pinned = host.do(Action.PIN)
+    assert "the client is held by check-interval=0 cutoff-date=NOW" == MOMENT.sub("NOW", pinned.text.splitlines()[-1])
+    assert "secret" not in host.local.read(PIN) + pinned.text
+    freed = host.do(Action.UNPIN, attempt="A2")
+    assert "put back: check-interval=120 cutoff-date=" == freed.text.splitlines()[-1]
+    assert (GuardExit.DONE, GuardExit.DONE) == (pinned.code, freed.code)
+    assert sorted(SETTINGS.splitlines()) == sorted(host.local.read(CONFIG).splitlines())
     assert "" == host.local.read(PIN)
+
+
+@pytest.mark.parametrize("before", ["", 'cutoff-date: "2024-10-01T12:00:00Z"\ncheck-interval: "0"\n'])
+def test_a_pin_is_set_and_taken_back_once(dash: Livepatched, before: str) -> None:
+    """A second pin does not take our own settings for the host's; a second unpin changes nothing."""
+    dash.local.write(CONFIG, before)
+    actions = (Action.PIN, Action.PIN, Action.UNPIN, Action.UNPIN)
+    codes = [dash.do(action, attempt=f"A{at}").code for at, action in enumerate(actions)]
+    assert [GuardExit.DONE] * 4 == codes
+    assert sorted(before.splitlines()) == sorted(dash.local.read(CONFIG).splitlines())
 
 
 def test_a_cutoff_date_of_somebody_else_stays(dash: Livepatched) -> None:
