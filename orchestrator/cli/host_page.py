@@ -1,8 +1,10 @@
 """``patchwave hosts show``: all that is known of one host, for a person."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from orchestrator.backends.registry import backend
 from orchestrator.cli.output import Styled, coloured, out, print_table, safe
 
 Json = dict[str, Any]
@@ -17,9 +19,10 @@ def print_host(view: Json) -> None:
     _print_head(view, seen)
     _print_kernel(seen)
     _print_section("Live patches", ("PATCH", "TOOL", "VERSION", "STATE", "FIXES"), _patches(seen))
-    _print_section(
-        "Tools", ("TOOL", "STATE", "IN FORCE", "OFFERS", "COVERED UNTIL", "ROLLS BACK", "DETAIL"), _tools(seen)
-    )
+    _print_section("Tools", TOOL_COLUMNS, _tools(seen))
+    absent = [tool["name"] for tool in seen["tools"] or () if _is_missing(tool)]
+    if absent:
+        out.print(f"not on this host: {safe(', '.join(absent))}")
     for tool in seen["tools"] or ():
         for line in tool["disagrees"]:
             out.print(f"[red]{safe(tool['name'])} {safe(line)}[/]")
@@ -39,8 +42,8 @@ def _print_head(view: Json, seen: Json) -> None:
         ("id", view["id"]),
         ("customer", view["customer"]),
         ("labels", labels),
-        ("checked", seen.get("observed_at") or UNKNOWN),
-        ("deep check", seen.get("deep_observed_at") or "none in this boot: `patchwave scan --deep`"),
+        ("checked", _second(seen.get("observed_at")) or UNKNOWN),
+        ("deep check", _second(seen.get("deep_observed_at")) or "none in this boot: `patchwave scan --deep`"),
     )
 
 
@@ -57,9 +60,14 @@ def _print_kernel(seen: Json) -> None:
         ("installed kernels", ", ".join(kernel.get("installed", ()))),
         ("virtualization", seen["virtualization"]),
         ("boot id", seen["boot_id"] or UNKNOWN),
-        ("booted", seen.get("booted_at") or UNKNOWN),
+        ("booted", _second(seen.get("booted_at")) or UNKNOWN),
         ("reboot", _reboot(seen)),
     )
+
+
+def _second(moment: str | None) -> str | None:
+    """A moment without its fractions of a second."""
+    return None if moment is None else re.sub(r"\.[0-9]+(?=Z$)", "", moment)
 
 
 def _reboot(seen: Json) -> str:
@@ -82,20 +90,30 @@ def _patches(seen: Json) -> Iterable[Sequence[object]]:
 
 def _tools(seen: Json) -> Iterable[Sequence[object]]:
     for tool in seen["tools"] or ():
+        if _is_missing(tool):
+            continue
         pin = tool["pin"]
         pinned = "" if pin is None else f"pinned{' by us' if pin['by_us'] else ''}: {pin['setting']}"
         yield (
             tool["name"],
             coloured(tool["state"]),
             tool["level"] or "",
-            "" if tool["state"] == "absent" else _offers(tool),
+            _offers(tool),
             tool["coverage_until"],
             "yes" if tool["rolls_back"] else "no",
             "; ".join(filter(None, (tool["detail"], pinned))),
         )
 
 
+def _is_missing(tool: Json) -> bool:
+    """Not there, and nothing is to be said of it."""
+    return bool(tool["state"] == "absent" and tool["name"] != "klp")
+
+
 def _offers(tool: Json) -> str:
+    """Nothing of tools that never tell."""
+    if tool["state"] == "absent" or not backend(tool["name"]).capabilities.tells_updates:
+        return ""
     if tool["updates"] is None:
         return UNKNOWN
     live = sum(not update["needs_reboot"] for update in tool["updates"])

@@ -93,7 +93,7 @@ def _print_plan(made: Plan) -> None:
 def _brings(host: PlannedHost) -> str:
     """The module, or what the host's tool offers; without a level: whatever is the newest there."""
     if isinstance(host.payload, Offer):
-        return " ".join(filter(None, (host.payload.package, host.payload.level))) or "the newest"
+        return " ".join(filter(None, (host.payload.package, host.payload.level or "(the newest)")))
     return host.payload.module
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from orchestrator.backends.registry import BACKENDS, backend
 from orchestrator.core.attempts import Action
@@ -26,6 +26,9 @@ from orchestrator.ports.store import Store
 from orchestrator.services.read_fleet import ReadFleet, by_module
 
 AUTO = "auto"
+OLD_OFFERS = timedelta(hours=24)
+"""After which `plan` warns that what tools offer was asked a while ago."""
+
 _APPLYING = tuple(one for one in BACKENDS.values() if one.capabilities.applies)
 OFFERING = tuple(one.name for one in _APPLYING if not one.capabilities.needs_module)
 """Tools that bring their own patches, in the order in which `auto` chooses among those that are ready."""
@@ -49,7 +52,7 @@ class PlanRollout:
         known = self._known(patch, playbook.apply.tool, [member.record.id for member in targets])
         candidates = [known.candidate(member) for member in targets]
         made = plan(playbook, candidates, patch, now=known.now, catalogue=patches)
-        warnings = (*made.warnings, *_stays_warnings(made))
+        warnings = (*made.warnings, *_stays_warnings(made), *known.stale_warnings(made))
         return made.model_copy(update={"rollback_reopens": known.reopening(made), "warnings": warnings})
 
     def _known(self, patch: Patch | None, tool: str, ids: Sequence[str]) -> "_Known":
@@ -100,6 +103,14 @@ class _Known:
             gone = {old.id for old in replaced_by(self.patch, forced)}
             planned[host.name] = [self.patch, *(old for old in forced if old.id not in gone)]
         return reopening(planned, self.patch)
+
+    def stale_warnings(self, made: Plan) -> tuple[str, ...]:
+        """What tools offered a while ago may not be what they offer now."""
+        seen = [self.latest[host.host_id].deep_seen for host in made.hosts if host.offer is not None]
+        count = sum(moment is not None and self.now - moment > OLD_OFFERS for moment in seen)
+        hours = int(OLD_OFFERS.total_seconds() // 3600)
+        again = f"what {count} hosts are offered was asked more than {hours} h ago: `patchwave scan --deep` asks again"
+        return (again,) if count else ()
 
     def candidate(self, member: Member) -> Candidate:
         """One listed host as planning sees it."""

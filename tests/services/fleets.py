@@ -61,6 +61,7 @@ class Eyes:
     shows: dict[str, Facts | HostError] = field(default_factory=dict)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     went_deep: list[str] = field(default_factory=list)
+    deep_at: datetime | None = None
     takes: float = 1.0
 
     def observe(self, host: Host, before: Facts | None = None, *, deep: bool = False) -> Observation:
@@ -72,7 +73,8 @@ class Eyes:
         seen = self.shows.get(host.name, ConnectTimedOut(f"{host.name}: nothing answered"))
         if isinstance(seen, HostError):
             raise seen
-        facts = seen.model_copy(update={"volatile": Volatile(uptime=timedelta(days=1))})
+        volatile = Volatile(uptime=timedelta(days=1), deep_observed_at=self.deep_at)
+        facts = seen.model_copy(update={"volatile": volatile})
         return Observation(started_at=started_at, observed_at=self.clock.now(), facts=facts)
 
 

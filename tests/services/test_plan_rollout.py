@@ -109,3 +109,17 @@ def test_a_tool_that_does_not_go_with_the_patch_is_refused(apply: dict[str, obje
         planned(fleet, **apply)
 
     assert field == refused.value.field
+
+
+@pytest.mark.parametrize(("hours", "is_warned"), [(1, False), (25, True)])
+def test_offers_that_were_asked_long_ago_are_warned_about(hours: int, is_warned: bool) -> None:
+    """The repository may have something else by now."""
+    fleet = Checked("ready")
+    asked = fleet.clock.now()
+    fleet.clock.advance(hours * 3600)
+    fleet.eyes.shows = {"ready": seen("b1", tools=(OFFERING,))}
+    fleet.eyes.deep_at = asked
+
+    made = planned(fleet, tool="auto")
+
+    assert is_warned == any("was asked more than 24 h ago" in line for line in made.warnings)
