@@ -2,6 +2,7 @@
 
 import getpass
 import os
+from collections import Counter
 from collections.abc import Callable, Collection
 from itertools import groupby
 from operator import itemgetter
@@ -260,11 +261,15 @@ def rollback(context: typer.Context, rollout: RolloutId, yes: Yes = False, as_js
     for name, windows in groupby(reopening, key=itemgetter(0)):
         cves = ", ".join(cve for _, cve in windows)
         err.print(f"{safe(name)}: [red]will be exposed again[/] to {safe(cves)}")
-    if not reopening:
+    staying = app.read_rollouts.staying(rollout_id)
+    for tool, count in sorted(Counter(tool for _, tool in staying).items()):
+        say(f"{count} hosts keep what {tool} brought: it takes nothing out without a reboot")
+    if not reopening and not staying:
         say("no exposure window would reopen")
     if not confirmed("Roll back?", yes):
         declined("nothing was rolled back", as_json=as_json)
-    _give(context, rollout_id, Rollback(), as_json, reopens=[list(pair) for pair in reopening])
+    told = {"reopens": [list(pair) for pair in reopening], "stays": [list(pair) for pair in staying]}
+    _give(context, rollout_id, Rollback(), as_json, **told)
 
 
 def resume(context: typer.Context, rollout: RolloutId, as_json: AsJson = False) -> None:

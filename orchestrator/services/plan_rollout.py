@@ -23,7 +23,7 @@ from orchestrator.core.windows import Exposure
 from orchestrator.errors import PatchRefused, PlaybookInvalid
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Store
-from orchestrator.services.read_fleet import ReadFleet, by_module
+from orchestrator.services.read_fleet import ROLLING_BACK, ReadFleet, by_module
 
 AUTO = "auto"
 OLD_OFFERS = timedelta(hours=24)
@@ -94,9 +94,11 @@ class _Known:
     second_names: Mapping[str, str]
 
     def reopening(self, made: Plan) -> tuple[tuple[str, str], ...]:
-        """What a rollback of the planned rollout would expose again: what the patch replaced does not come back."""
+        """What a rollback of the planned rollout would expose again: what the patch replaced does not come back. Of
+        what tools offer: what it fixes, where they can take it out."""
         if self.patch is None:
-            return ()
+            offers = [(host.name, host.offer) for host in made.hosts if host.backend in ROLLING_BACK]
+            return tuple(sorted((name, cve) for name, offer in offers if offer is not None for cve in offer.cves))
         planned: dict[str, list[Patch]] = {}
         for host in made.hosts:
             forced = [one.patch for one in in_force(self.latest[host.host_id].facts, tuple(self.ours.values()))]

@@ -1,18 +1,21 @@
 """Read rollouts, without touching any host: as JSON, as they go on, and what a rollback would reopen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.core.catalogue import in_force
-from orchestrator.core.plans import Plan
+from orchestrator.core.facts import PatchState
+from orchestrator.core.plans import Plan, PlannedHost
 from orchestrator.core.reopening import reopening
 from orchestrator.core.rollout import rollout_view
 from orchestrator.core.rollout_state import RolloutState
 from orchestrator.core.rollout_states import FINAL_ROLLOUT, RolloutStatus
+from orchestrator.core.sightings import Sighting
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import RolloutRow, Store
 from orchestrator.services.order_rollout import WAITS_FOR_OPERATOR, ordered_about
+from orchestrator.services.read_fleet import ROLLING_BACK
 
 Json = dict[str, Any]
 FOLLOW_SECONDS = 0.5
@@ -66,17 +69,38 @@ class ReadRollouts:
         return False
 
     def reopening(self, rollout_id: str) -> tuple[tuple[str, str], ...]:
-        """(host name, CVE) that only this rollout's patch covers: those windows reopen if it is taken out."""
-        row = self.store.rollouts.load(rollout_id)
-        plan, state = Plan.model_validate(row.plan), _state(row)
+        """(host name, CVE) that only this rollout's patch covers: those windows reopen if it is taken out. Of what
+        hosts' own tools brought: what they say that it fixes, where they can take it out."""
+        plan, carriers = self._carriers(rollout_id)
         patches = self.store.catalogue.history().patches
         patch = next((patch for patch in patches if patch.id == plan.patch_id), None)
-        if patch is None:  # What the hosts' own tools brought: the catalogue does not say what that fixes.
-            return ()
-        carriers = [host for host in plan.hosts if state.hosts[host.host_id].may_carry]
         latest = self.store.sightings.latest([host.host_id for host in carriers])
+        if patch is None:
+            return _told_by_tools(carriers, latest)
         seen = [(host.name, latest[host.host_id].facts) for host in carriers if host.host_id in latest]
         return reopening({name: [one.patch for one in in_force(facts, patches)] for name, facts in seen}, patch)
+
+    def staying(self, rollout_id: str) -> tuple[tuple[str, str], ...]:
+        """(host name, tool) that a rollback could not take the patch out of without a reboot."""
+        _, carriers = self._carriers(rollout_id)
+        return tuple((host.name, host.backend) for host in carriers if host.backend not in ROLLING_BACK)
+
+    def _carriers(self, rollout_id: str) -> tuple[Plan, list[PlannedHost]]:
+        row = self.store.rollouts.load(rollout_id)
+        plan, state = Plan.model_validate(row.plan), _state(row)
+        return plan, [host for host in plan.hosts if state.hosts[host.host_id].may_carry]
+
+
+def _told_by_tools(carriers: Sequence[PlannedHost], latest: Mapping[str, Sighting]) -> tuple[tuple[str, str], ...]:
+    found = {
+        (host.name, cve)
+        for host in carriers
+        if host.host_id in latest and host.backend in ROLLING_BACK
+        for patch in latest[host.host_id].facts.live_patches
+        if patch.tool == host.backend and patch.state is PatchState.APPLIED
+        for cve in patch.cves
+    }
+    return tuple(sorted(found))
 
 
 def _state(row: RolloutRow) -> RolloutState:

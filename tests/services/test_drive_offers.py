@@ -15,6 +15,7 @@ from orchestrator.core.rollout_state import RolloutState
 from orchestrator.core.rollout_states import RolloutStatus
 from orchestrator.ports.runtime import Clock
 from orchestrator.services.carry_out_attempt import Errand
+from orchestrator.services.read_rollouts import ReadRollouts
 from tests.core.rollout_world import NOW, playbook
 from tests.services.engine_world import World
 
@@ -28,6 +29,7 @@ class ToolHosts:
     clock: Clock
     newest: dict[str, str]
     boots: dict[str, str]
+    tool: str = "ksplice"
     levels: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
@@ -66,20 +68,20 @@ class ToolHosts:
     def observe(self, host: Host, before: Facts | None = None, *, deep: bool = False) -> Observation:
         """What a check sees."""
         level = self.levels.get(host.name)
-        live = LivePatch(tool="ksplice", name="ksplice", state=PatchState.APPLIED)
+        live = LivePatch(tool=self.tool, name="patches", state=PatchState.APPLIED, cves=("CVE-2099-0001",))
         facts = Facts(
             boot_id=self.boots[host.name],
             kernel=Kernel(running=KERNEL),
-            tools=(Tool(name="ksplice", state=ToolState.READY, level=level),),
+            tools=(Tool(name=self.tool, state=ToolState.READY, level=level),),
             live_patches=() if level is None else (live,),
             volatile=Volatile(),
         )
         return Observation(started_at=self.clock.now(), observed_at=self.clock.now(), facts=facts)
 
 
-def world_of(newest: dict[str, str], *, level: str | None = None) -> tuple[World, ToolHosts]:
-    """Hosts whose tool offers that level without (or with) a name for it."""
-    offer = Offer(tool="ksplice", kernel=KERNEL, level=level)
+def world_of(newest: dict[str, str], *, tool: str = "ksplice") -> tuple[World, ToolHosts]:
+    """Hosts whose tool offers that level without a name for it."""
+    offer = Offer(tool=tool, kernel=KERNEL)
     candidates = [
         Candidate(
             host_id=f"id-{name}",
@@ -89,9 +91,9 @@ def world_of(newest: dict[str, str], *, level: str | None = None) -> tuple[World
         )
         for name in newest
     ]
-    book = playbook(apply={"tool": "ksplice"}, soak="1s", strategy={"waves": ["50%", "100%"]})
+    book = playbook(apply={"tool": tool}, soak="1s", strategy={"waves": ["50%", "100%"]})
     world = World(plan(book, candidates, None, now=NOW))
-    return world, ToolHosts(world.clock, newest, {name: f"boot-{name}" for name in newest})
+    return world, ToolHosts(world.clock, newest, {name: f"boot-{name}" for name in newest}, tool)
 
 
 def drive(world: World, hosts: ToolHosts) -> RolloutState:
@@ -149,3 +151,22 @@ def test_a_host_that_rebooted_is_tried_again_in_its_new_boot() -> None:
 
     assert (RolloutStatus.FAILED, RolloutStatus.SUCCEEDED) == (failed.status, state.status)
     assert "boot-a+" == state.hosts["id-a"].boot_id
+
+
+def test_what_a_rollback_would_expose_again_is_what_the_tool_says_that_it_fixes() -> None:
+    """The catalogue knows nothing of it."""
+    world, hosts = world_of({"a": "7", "b": "7"})
+    drive(world, hosts)
+    read = ReadRollouts(store=world.store, clock=world.clock)
+
+    assert (("a", "CVE-2099-0001"), ("b", "CVE-2099-0001")) == read.reopening(world.rollout)
+    assert () == read.staying(world.rollout)
+
+
+def test_what_a_tool_cannot_take_out_stays_and_exposes_nobody() -> None:
+    """Canonical Livepatch has no way back without a reboot."""
+    world, hosts = world_of({"a": "7"}, tool="canonical")
+    drive(world, hosts)
+    read = ReadRollouts(store=world.store, clock=world.clock)
+
+    assert ((), (("a", "canonical"),)) == (read.reopening(world.rollout), read.staying(world.rollout))
