@@ -6,7 +6,7 @@ sysfs does not show as applied is no success, and `Tool.disagrees` names it.
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from orchestrator.core.facts import (
     Facts,
@@ -134,7 +134,6 @@ def _settled(report: ToolReport, in_use: frozenset[str], disagrees: tuple[str, .
     tool = _named(report.tool)
     if disagrees:
         tool = tool.model_copy(update={"disagrees": (*tool.disagrees, *disagrees)})
-    tool = _against(tool)
     others = _rivals(tool.name, in_use) if report.excludes else []
     if not others or tool.state in (ToolState.ABSENT, ToolState.CONTAINER):
         return tool
@@ -164,30 +163,39 @@ def _with_effective(facts: Facts, tools: Iterable[Tool]) -> Kernel | None:
     return facts.kernel.model_copy(update={"effective": effective})
 
 
-def carry_deep(before: Facts | None, facts: Facts, *, deep_at: datetime | None) -> Facts:
-    """The facts of a check with what is known from deep checks. ``deep_at``: when this one ended, if it was deep.
+def with_deep(before: Facts | None, facts: Facts, *, at: datetime, is_deep: bool) -> Facts:
+    """The facts of a check at that moment with what deep checks found: its own, or the last one's of this boot.
 
-    An ordinary check keeps what the last deep one of this boot found, unless it has been overtaken: what a tool offers
-    is unknown again once it has something else in force.
+    An ordinary check keeps the last deep one's findings, unless they have been overtaken: what a tool offers is unknown
+    again once it has something else in force. What they say against a tool counts until the next deep check.
     """
-    if deep_at is None and before is not None and facts.boot_id is not None and before.boot_id == facts.boot_id:
-        deep_at = before.volatile.deep_observed_at
-        old = {tool.name: tool for tool in before.tools}
-        facts = facts.model_copy(update={"tools": tuple(_carried(tool, old.get(tool.name)) for tool in facts.tools)})
-    if deep_at is None:
-        return facts
-    return facts.model_copy(update={"volatile": facts.volatile.model_copy(update={"deep_observed_at": deep_at})})
+    deep_at, old = (at if is_deep else None), dict[str, Tool]()
+    if not is_deep and before is not None and facts.boot_id is not None and before.boot_id == facts.boot_id:
+        deep_at, old = before.volatile.deep_observed_at, {tool.name: tool for tool in before.tools}
+    tools = (_carried(tool, old.get(tool.name)) for tool in facts.tools)
+    return facts.model_copy(
+        update={
+            "tools": tuple(_against(tool, at.date()) for tool in tools),
+            "volatile": facts.volatile.model_copy(update={"deep_observed_at": deep_at}),
+        }
+    )
 
 
 def _carried(tool: Tool, old: Tool | None) -> Tool:
     if old is None or old.deep is None:
         return tool
     deep = old.deep if old.level == tool.level else old.deep.model_copy(update={"updates": None})
-    return _against(tool.model_copy(update={"deep": deep}))
+    return tool.model_copy(update={"deep": deep})
 
 
-def _against(tool: Tool) -> Tool:
-    """A tool that looks ready and was found not to be, when the vendor was asked."""
-    if tool.state is not ToolState.READY or tool.deep is None or tool.deep.state is None:
+def _against(tool: Tool, today: date) -> Tool:
+    """A tool that looks ready and was found not to be when the vendor was asked, or whose coverage has ended since."""
+    deep = tool.deep
+    if tool.state is not ToolState.READY or deep is None:
         return tool
-    return tool.model_copy(update={"state": tool.deep.state, "detail": tool.deep.detail or tool.detail})
+    if deep.state is not None:
+        return tool.model_copy(update={"state": deep.state, "detail": deep.detail or tool.detail})
+    if deep.coverage_until is not None and deep.coverage_until < today:
+        detail = f"the running kernel was covered until {deep.coverage_until}"
+        return tool.model_copy(update={"state": ToolState.COVERAGE_EXPIRED, "detail": detail})
+    return tool

@@ -12,8 +12,8 @@ from orchestrator.core.facts import Facts, Observation
 from orchestrator.core.fleet import Member
 from orchestrator.core.hosts import Host
 from orchestrator.core.sightings import CheckRecord, Sighting
-from orchestrator.core.tools import carry_deep
-from orchestrator.errors import HostError
+from orchestrator.core.tools import with_deep
+from orchestrator.errors import HostError, IdentityConflict
 from orchestrator.ports.runtime import Clock, Dispatcher
 from orchestrator.ports.ssh import Transport
 from orchestrator.ports.store import Store
@@ -64,7 +64,7 @@ class HostCheck:
         answer = read_answer(completed, nonce=nonce)
         facts = facts_of(answer, started_at=started_at, finished_at=observed_at, known_packages=known)
         facts = with_tools(facts, answer, at=observed_at, deep=deep)
-        facts = carry_deep(before, facts, deep_at=observed_at if deep else None)
+        facts = with_deep(before, facts, at=observed_at, is_deep=deep)
         return Observation(started_at=started_at, observed_at=observed_at, facts=facts)
 
 
@@ -105,13 +105,16 @@ class CheckHosts:
         self.update_exposures(key for key, sighting in after.items() if _moved(before.get(key), sighting))
         return done
 
-    def keep(self, member: Member, record: CheckRecord, apart_from: str | None = None) -> None:
-        """Keep one check. ``apart_from``: the attempt that does not overlap it, because nothing of it runs there."""
-        settled = self._keep({member.record.id: member}, [record], apart_from)
-        self.update_exposures({member.record.id, *(one.host_id for one in settled)})
+    def keep(self, member: Member, record: CheckRecord, apart_from: str | None = None) -> CheckRecord:
+        """Keep one check; as it was stored. ``apart_from``: the attempt that does not overlap it, because nothing of it
+        runs there."""
+        (settled,) = self._keep({member.record.id: member}, [record], apart_from)
+        self.update_exposures({member.record.id, settled.host_id})
+        return settled
 
     def verify(self, member: Member, apart_from: str | None = None) -> Observation:
-        """Check one host for an attempt, and keep what was seen. Raises `HostError`, which is kept as well.
+        """Check one host for an attempt, and keep what was seen. Raises `HostError`, which is kept as well, and
+        `IdentityConflict` when it was another machine that answered: no attempt is judged by what that one shows.
 
         ``apart_from``: that attempt's id while nothing of it runs on the host. None while its worker may still live:
         then the check overlaps it, and moves no window.
@@ -122,14 +125,14 @@ class CheckHosts:
         except HostError as exc:
             self.keep(member, self.record_of(member, started_at, error=exc), apart_from)
             raise
-        self.keep(member, self.record_of(member, started_at, observation=observation), apart_from)
-        return observation
+        kept = self.keep(member, self.record_of(member, started_at, observation=observation), apart_from)
+        if kept.observation is None:
+            raise IdentityConflict(kept.error or "")
+        return kept.observation
 
     def look(self, member: Member) -> CheckRecord:
-        """Check one host, and keep what was seen; the record as it was made."""
-        record = self.one(member, self._last_facts(member))
-        self.keep(member, record)
-        return record
+        """Check one host, and keep what was seen; the record as it was stored."""
+        return self.keep(member, self.one(member, self._last_facts(member)))
 
     def one(self, member: Member, before: Facts | None = None, *, deep: bool = False) -> CheckRecord:
         """Check one host; nothing is stored."""

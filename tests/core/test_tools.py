@@ -1,15 +1,16 @@
 """What tools tell, settled against the kernel and against each other."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.core.facts import Deep, Facts, Kernel, LivePatch, PatchState, Tool, ToolState, Update, Volatile
-from orchestrator.core.tools import LEAST_FIRST, Told, ToolReport, carry_deep, settle_tools
+from orchestrator.core.tools import LEAST_FIRST, Told, ToolReport, settle_tools, with_deep
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
+LATER = datetime(2026, 1, 3, tzinfo=UTC)
 MODULE = "kpatch_5_14_0_70_1_1"
 
 
@@ -142,9 +143,7 @@ def test_the_effective_kernel_is_the_tools_word() -> None:
     assert ("5.14.0-70.el9.x86_64", "5.14.0-90.el9.x86_64") == (facts.kernel.running, facts.kernel.effective)
 
 
-def with_deep(
-    level: str | None = "1", *, deep: Deep | None = None, boot_id: str = "b1", at: datetime | None = AT
-) -> Facts:
+def host(level: str | None = "1", *, deep: Deep | None = None, boot_id: str = "b1", at: datetime | None = AT) -> Facts:
     """What an earlier check left."""
     tool = Tool(name="dnf", state=ToolState.READY, level=level, deep=deep)
     return Facts(tools=(tool,), boot_id=boot_id, volatile=Volatile(deep_observed_at=at))
@@ -156,9 +155,9 @@ OFFERED = Deep(updates=(Update(name="kpatch-patch", version="2"),))
 @pytest.mark.parametrize(
     ("now", "expected"),
     [
-        (with_deep(), OFFERED),
-        (with_deep("2"), Deep(updates=None)),
-        (with_deep(boot_id="b2"), None),
+        (host(), OFFERED),
+        (host("2"), Deep(updates=None)),
+        (host(boot_id="b2"), None),
     ],
 )
 def test_a_deep_check_stands_until_it_is_overtaken(now: Facts, expected: Deep | None) -> None:
@@ -166,7 +165,7 @@ def test_a_deep_check_stands_until_it_is_overtaken(now: Facts, expected: Deep | 
     after a reboot."""
     blank = now.model_copy(update={"volatile": Volatile()})
 
-    kept = carry_deep(with_deep(deep=OFFERED), blank, deep_at=None)
+    kept = with_deep(host(deep=OFFERED), blank, at=LATER, is_deep=False)
 
     assert (expected, AT if expected is not None else None) == (
         kept.tools[0].deep,
@@ -176,7 +175,7 @@ def test_a_deep_check_stands_until_it_is_overtaken(now: Facts, expected: Deep | 
 
 def test_a_deep_check_replaces_the_one_before() -> None:
     """Nothing of the old one is carried over."""
-    kept = carry_deep(with_deep(deep=OFFERED), with_deep(deep=Deep(), at=None), deep_at=AT)
+    kept = with_deep(host(deep=OFFERED), host(deep=Deep(), at=None), at=AT, is_deep=True)
 
     assert (Deep(), AT) == (kept.tools[0].deep, kept.volatile.deep_observed_at)
 
@@ -185,7 +184,7 @@ def test_what_asking_brought_to_light_stands_against_a_tool_that_looks_ready() -
     """Also in the ordinary checks that follow."""
     found = Deep(state=ToolState.UNLICENSED, detail="the subscription expired")
 
-    kept = carry_deep(with_deep(deep=found), with_deep(), deep_at=None)
+    kept = with_deep(host(deep=found), host(), at=LATER, is_deep=False)
 
     assert (ToolState.UNLICENSED, "the subscription expired") == (kept.tools[0].state, kept.tools[0].detail)
 
@@ -198,3 +197,13 @@ def test_a_level_that_is_no_word_is_not_believed(level: str) -> None:
     (tool,) = settle_tools(kernel_has(), [told]).tools
 
     assert (ToolState.ERROR, None) == (tool.state, tool.level)
+
+
+@pytest.mark.parametrize(
+    ("until", "state"), [(date(2026, 1, 3), ToolState.READY), (date(2026, 1, 2), ToolState.COVERAGE_EXPIRED)]
+)
+def test_coverage_ends_with_its_last_day(until: date, state: ToolState) -> None:
+    """Without anybody asking again: an expired kernel looks healthy to its tool."""
+    kept = with_deep(host(deep=Deep(coverage_until=until)), host(), at=LATER, is_deep=False)
+
+    assert state is kept.tools[0].state
