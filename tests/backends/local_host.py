@@ -166,7 +166,7 @@ class LocalHost:
 
     def run(self, host: Host, command: Command) -> Completed:
         """Run it with this host's shell."""
-        return _Run(self._popen(command), command).complete()
+        return complete(self._popen(command), command)
 
     def _popen(self, command: Command) -> "subprocess.Popen[bytes]":
         environment = {"PATCHWAVE_ROOT": str(self.root), "PATH": f"{self.root}/stand-ins:/usr/bin:/bin"}
@@ -222,6 +222,11 @@ class LocalHost:
     def check(self, host: Host) -> Observation:
         """One check, as the runner is given it."""
         return Observation(started_at=NOW, observed_at=NOW, facts=self.facts())
+
+
+def complete(process: "subprocess.Popen[bytes]", command: Command) -> Completed:
+    """See a started command with its replies to its end."""
+    return _Run(process, command).complete()
 
 
 class _Run:
