@@ -22,6 +22,7 @@ from orchestrator.core.playbooks import Limits
 from orchestrator.core.verdict import Verdict, judge_apply, judge_revert
 from orchestrator.errors import (
     HostError,
+    IdentityConflict,
     PatchRefused,
     RootUnavailable,
     SessionBroken,
@@ -59,7 +60,8 @@ class Check(Protocol):
     """Contacts a host for an attempt and keeps what was seen: `CheckHosts.verify`."""
 
     def __call__(self, member: Member, apart_from: str | None = None, /) -> Observation:
-        """``apart_from``: the attempt, while nothing of it runs there. Raises `HostError`."""
+        """``apart_from``: the attempt, while nothing of it runs there. Raises `HostError`, and `IdentityConflict` when
+        another machine answers: what that one shows says nothing of the host."""
         ...
 
 
@@ -157,10 +159,12 @@ class _Course:
         answer = self._settled(self._ask())
         if answer is None or not self._never_started(answer):
             return self._read(answer)
-        return self.begin()
+        # Another machine would have said the same.
+        return self.begin(stranger=OutcomeCode.UNKNOWN)
 
-    def begin(self) -> Finding:
-        """Nothing of it has started on the host: look, refuse or send."""
+    def begin(self, *, stranger: OutcomeCode = OutcomeCode.UNREACHABLE) -> Finding:
+        """Nothing of it has started on the host: look, refuse or send. ``stranger``: what it comes to where another
+        machine answers in the host's place."""
         try:
             self.before = self.runner.check(self.member, self.attempt.id).facts
             if self.attempt.boot_id is None or self._reverts:
@@ -170,6 +174,8 @@ class _Course:
             return read_refusal(refused)
         except HostError as exc:
             return Finding(code=OutcomeCode.UNREACHABLE, error_code=exc.code, detail=str(exc))
+        except IdentityConflict as exc:
+            return Finding(code=stranger, error_code=exc.code, detail=str(exc))
 
     def _decided(self, facts: Facts) -> Finding | None:
         """What the facts alone decide. Raises `PatchRefused`."""
@@ -287,7 +293,10 @@ class _Course:
         if refused is not None:
             return refused
         self.on_verifying()
-        verdict, after = self._verify(is_over=answer is not None and answer.state in _OVER)
+        try:
+            verdict, after = self._verify(is_over=answer is not None and answer.state in _OVER)
+        except IdentityConflict as exc:
+            return Finding(code=OutcomeCode.UNKNOWN, error_code=exc.code, detail=str(exc))
         found = read_verified(self.attempt.action, answer, verdict, after, self.errand.payload)
         if found.code is OutcomeCode.DONE and self._had_nothing_to_revert():
             return found.model_copy(update={"code": OutcomeCode.ALREADY})
@@ -296,10 +305,16 @@ class _Course:
     def _verify(self, *, is_over: bool) -> tuple[Verdict | None, Facts | None]:
         """By a fresh check; repeated while the host does not answer or its patch moves. At least one is made.
 
-        ``is_over``: nothing of the attempt runs on the host any more, so what is seen is not seen in its midst.
+        ``is_over``: nothing of the attempt runs on the host any more, so what is seen is not seen in its midst. Raises
+        `IdentityConflict` when another machine answers in its place until the deadline.
         """
         while True:
-            verdict, after = self._verify_once(self.attempt.id if is_over else None)
+            try:
+                verdict, after = self._verify_once(self.attempt.id if is_over else None)
+            except IdentityConflict:
+                if not self._wait():
+                    raise
+                continue
             is_settled = verdict is not None and verdict not in _MOVING
             if is_settled or not self._wait():
                 return verdict, after

@@ -22,6 +22,7 @@ from orchestrator.core.playbooks import Limits
 from orchestrator.errors import (
     ConnectionDropped,
     ConnectionRefused,
+    IdentityConflict,
     ModuleInvalid,
     NotAllowed,
     StaleState,
@@ -374,6 +375,51 @@ def test_a_host_that_stays_silent_after_the_start_is_unknown(world: World, monke
     outcome = world.carry_out(limits=SHORT)
 
     assert (OutcomeCode.UNKNOWN, "not_verified") == (outcome.code, outcome.error_code)
+
+
+@pytest.mark.parametrize(("resume", "code"), [(False, OutcomeCode.UNREACHABLE), (True, OutcomeCode.UNKNOWN)])
+@pytest.mark.parametrize("action", [Action.APPLY, Action.REVERT])
+def test_nothing_is_sent_to_another_machine(
+    world: World, monkeypatch: pytest.MonkeyPatch, action: Action, resume: bool, code: OutcomeCode
+) -> None:
+    """The host itself is not reached. What an earlier controller did there is unknown: a stranger knows of nothing."""
+    world.local.load("lab_0001", BUILD.module_build_id)
+    monkeypatch.setattr(world, "check", _stranger)
+
+    outcome = world.carry_out(action=action, resume=resume)
+
+    assert (code, "identity_conflict", PatchState.APPLIED) == (outcome.code, outcome.error_code, world.state())
+    assert "answers as another machine" in outcome.detail
+
+
+def test_no_attempt_is_judged_by_what_another_machine_shows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answered in the host's place once the patch was sent, until the limit: unknown, and it says why."""
+    monkeypatch.setattr(world, "check", _in_turn(world.check, _stranger))
+
+    outcome = world.carry_out(limits=SHORT)
+
+    assert (OutcomeCode.UNKNOWN, "identity_conflict") == (outcome.code, outcome.error_code)
+
+
+def test_a_host_that_is_itself_again_is_judged(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another machine had its address for a moment."""
+    monkeypatch.setattr(world, "check", _in_turn(world.check, _stranger, world.check))
+
+    assert OutcomeCode.DONE is world.carry_out().code
+
+
+def _in_turn(*checks: Callable[[Member], Observation]) -> Callable[[Member], Observation]:
+    """One after the other; the last for ever."""
+    left = list(checks)
+
+    def check(member: Member) -> Observation:
+        return (left.pop(0) if len(left) > 1 else left[0])(member)
+
+    return check
+
+
+def _stranger(_member: Member) -> Observation:
+    raise IdentityConflict("web1 answers as another machine (other_machine)")
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -11,7 +11,7 @@ from orchestrator.core.exposure_states import ExposureState
 from orchestrator.core.facts import Facts, Packages
 from orchestrator.core.hosts import Become, Host
 from orchestrator.core.sightings import CheckRecord
-from orchestrator.errors import ConnectTimedOut, SudoRefused
+from orchestrator.errors import ConnectTimedOut, IdentityConflict, SudoRefused
 from orchestrator.ports.ssh import Command, Completed
 from orchestrator.ports.store import RolloutRow
 from orchestrator.probe.command import check_command
@@ -189,6 +189,24 @@ def test_another_machine_is_a_failed_check_for_the_caller_too() -> None:
         records = fleet.check_hosts([fleet.members[0].model_copy(update={"record": fleet.store.hosts.all()[0]})])
 
     assert ("identity_conflict", None) == (records["id-web"].error_code, records["id-web"].observation)
+
+
+def test_what_another_machine_shows_is_no_verification() -> None:
+    """Neither an attempt nor a soak is judged by it; kept is a failed check, and the sighting of the host stays."""
+    fleet = Checked("web")
+    fleet.keys.pin("web", [key("k")])
+    fleet.eyes.shows["web"] = facts().model_copy(update={"machine_id": "first"})
+    fleet.check_hosts.verify(fleet.members[0])
+    sightings = fleet.store.sightings.latest()
+    fleet.eyes.shows["web"] = facts(live("LAB-0001")).model_copy(update={"machine_id": "second"})
+
+    with pytest.raises(IdentityConflict, match="web answers as another machine"):
+        fleet.check_hosts.verify(fleet.members[0])
+    soaked = fleet.check_hosts.look(fleet.members[0])
+
+    assert ("identity_conflict", None) == (soaked.error_code, soaked.observation)
+    assert "identity_conflict" == fleet.store.sightings.last_checks()["id-web"].error_code
+    assert sightings == fleet.store.sightings.latest()
 
 
 def test_a_verification_is_kept_and_its_failure_too() -> None:
