@@ -127,7 +127,8 @@ def _hindrance(seen: Seen) -> tuple[ToolState, str | None] | None:
 
 
 def _told(patch: LoadedPatch) -> Told:
-    state = PatchState.APPLIED if patch.is_active else PatchState.DISABLED
+    """The initial live patch is loaded, and nothing of it is in force."""
+    state = PatchState.APPLIED if patch.is_active and not patch.is_seed else PatchState.DISABLED
     return Told(name=patch.module, version=patch.evr, state=state, cves=patch.cves)
 
 

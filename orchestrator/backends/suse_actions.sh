@@ -18,7 +18,8 @@ apply() {
         echo "in force already: $level"
         return "$EXIT_DONE"
     fi
-    note_brought || return
+    old_note=$(value_of "$root/var/lib/patchwave/suse/brought")
+    note_brought "$package ${before:-none} ${level:-unknown}" || return
     install_package
     explain
     explained=$? ended=$status
@@ -27,6 +28,12 @@ apply() {
         return
     }
     read_force || return "$EXIT_TOOL_FAILED"
+    if [ "$force" = "$before" ]; then
+        # Nothing was brought: what an earlier attempt noted stays.
+        note_brought "$old_note"
+    else
+        note_brought "$package ${before:-none} ${force:-none}"
+    fi
     judge_force
 }
 
@@ -156,16 +163,16 @@ is_installed() {
 
 # --- revert --------------------------------------------------------------------------------------------------------
 
-# On the disk, because the package brings its module back after a reboot.
+# note_brought "PACKAGE BEFORE BROUGHT": on the disk, because the package brings its module back after a reboot.
 note_brought() {
     notes=$root/var/lib/patchwave/suse
-    mkdir -p "$notes" && chmod 0700 "${notes%/*}" "$notes" && put "$notes/before" "$package ${before:-none}" \
-        && to_disk "$notes/before" "$notes" && return 0
-    echo "what was in force before could not be noted below $notes; nothing was changed"
+    mkdir -p "$notes" && chmod 0700 "${notes%/*}" "$notes" && put "$notes/brought" "$1" \
+        && to_disk "$notes/brought" "$notes" && return 0
+    echo "what is brought could not be noted below $notes; nothing was changed"
     return "$EXIT_DISK_FULL"
 }
 
-# The version before, whichever that is: only where we put the one in force there.
+# Back to what was in force before we brought what is; klp goes from one version to the one before it.
 revert() {
     package=''
     check_package || return
@@ -178,12 +185,32 @@ revert() {
         echo "no live patch is in force"
         return "$EXIT_DONE"
     fi
-    noted=$(value_of "$root/var/lib/patchwave/suse/before")
-    if [ "${noted% *}" != "$package" ] || [ "${noted##* }" = "$before" ] \
-        || { [ -n "$level" ] && [ "$level" != "$before" ]; }; then
+    is_brought || {
         echo "$before is in force, and patchwave did not bring it"
         return "$EXIT_FOREIGN_PATCH"
-    fi
+    }
+    tries=0
+    until [ -z "$force" ] || [ "$force" = "$target" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -le 30 ] || break
+        go_back || return
+    done
+    rm -f "$root/var/lib/patchwave/suse/brought"
+    echo "in force: ${force:-no live patch}, before $before"
+}
+
+# Whether what is in force is what we brought; in target what was in force before it.
+is_brought() {
+    # shellcheck disable=SC2046
+    set -- $(value_of "$root/var/lib/patchwave/suse/brought")
+    [ "$#" -eq 3 ] && [ "$1" = "$package" ] && [ "$2" != "$force" ] || return
+    target=$2
+    [ -z "$level" ] || [ "$level" = "$force" ] || return
+    [ "$3" = "$force" ] || [ "$3" = unknown ]
+}
+
+go_back() {
+    from=$force
     run_unlocked "$busy_words" klp -n downgrade
     explain
     explained=$? ended=$status
@@ -193,12 +220,9 @@ revert() {
         return "$EXIT_REVERT_STALLED"
     }
     read_force || return "$EXIT_TOOL_FAILED"
-    if [ "$force" != "$before" ]; then
-        rm -f "$root/var/lib/patchwave/suse/before"
-        echo "in force: ${force:-no live patch}, before $before"
-        return "$EXIT_DONE"
-    fi
-    echo "klp could not go back from $before"
+    [ "$force" = "$from" ] || return 0
+    echo "klp could not go back from $from"
+    [ "$from" = "$before" ] || return "$EXIT_TOOL_FAILED"
     [ "$ended" -ne 0 ] || return "$EXIT_NO_ROLLBACK"
     return "$explained"
 }

@@ -93,7 +93,7 @@ def zypper(host: Host) -> list[str]:
 
 
 def test_exactly_what_is_asked_for_is_installed_and_taken_back(host: Host) -> None:
-    """Not the newest; once more changes nothing; klp goes back to the version before."""
+    """Not the newest; once more changes nothing; klp goes back, step by step, to what was in force before."""
     applied = host.run(level=TWO, attempt="A1")
     again = host.run(level=TWO, attempt="A2")
     then = host.live
@@ -101,8 +101,8 @@ def test_exactly_what_is_asked_for_is_installed_and_taken_back(host: Host) -> No
 
     assert [GuardExit.DONE] * 3 == [applied.code, again.code, reverted.code]
     assert (f"in force: {TWO}", f"in force already: {TWO}") == (last(applied), last(again))
-    assert f"in force: {ONE}, before {TWO}" == last(reverted)
-    assert (["livepatch_3_150_1_1"], ["livepatch_2_150_1_1"]) == (then, host.live)
+    assert f"in force: no live patch, before {TWO}" == last(reverted)
+    assert (["livepatch_3_150_1_1"], ["livepatch_1_1_3"]) == (then, host.live)
     expected = f"zypper --non-interactive install --no-recommends --no-force-resolution {PACKAGE}={TWO}"
     assert [expected] == zypper(host)
 
@@ -191,11 +191,21 @@ def test_what_somebody_else_brought_is_left_alone(dash: Host) -> None:
     dash.run(level=ONE, attempt="A2")
     dash.has(TWO)
     newer = dash.run(Action.REVERT, level=ONE, attempt="A3").code
-    dash.set("../var/lib/patchwave/suse/before", "")
+    dash.set("../var/lib/patchwave/suse/brought", "")
     unknown = dash.run(Action.REVERT, level=TWO, attempt="A4").code
 
     assert [GuardExit.DONE, GuardExit.FOREIGN_PATCH, GuardExit.FOREIGN_PATCH] == [nothing, newer, unknown]
     assert not [call for call in dash.calls if "downgrade" in call]
+
+
+def test_what_was_in_force_before_comes_back(dash: Host) -> None:
+    """Also where klp has to pass other versions; an apply that changes nothing in between does not matter."""
+    dash.has(ONE)
+    dash.run(attempt="A1")
+    dash.run(attempt="A2")
+
+    assert (GuardExit.DONE, ["livepatch_2_150_1_1"]) == (dash.run(Action.REVERT, attempt="A3").code, dash.live)
+    assert 2 == dash.calls.count("klp -n downgrade")
 
 
 def test_without_a_version_before_there_is_no_way_back(dash: Host) -> None:
