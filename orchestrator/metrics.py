@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
@@ -85,6 +85,7 @@ class StoreCollector(Collector):
         current = [sighting for sighting in sightings if now <= sighting.expected_by]
         yield _live_patches(current)
         yield _stalled(current)
+        yield _coverage_expiring(current, now)
         yield from _oldest_check(sightings)
         heads = self._store.rollouts.heads()
         yield _rollouts(head.state_name for head in heads)
@@ -207,6 +208,28 @@ def _stalled(sightings: Sequence[Sighting]) -> Metric:
     )
     family.add_metric([], sum(patch.state is PatchState.STALLED for patch in patches))
     return family
+
+
+COVERAGE_DAYS = (7, 14, 30)
+
+
+def _coverage_expiring(sightings: Sequence[Sighting], now: datetime) -> Metric:
+    family = GaugeMetricFamily(
+        "patchwave_coverage_expiring_hosts",
+        "Hosts seen in time whose running kernel gets no live patches after so many days, or now already.",
+        labels=["within"],
+    )
+    ends = [end for sighting in sightings if (end := _covered_until(sighting)) is not None]
+    for days in COVERAGE_DAYS:
+        last = (now + timedelta(days=days)).date()
+        family.add_metric([f"{days}d"], sum(end <= last for end in ends))
+    return family
+
+
+def _covered_until(sighting: Sighting) -> date | None:
+    """By the tool that lasts longest."""
+    deep = [tool.deep for tool in sighting.facts.tools if tool.deep is not None]
+    return max((found.coverage_until for found in deep if found.coverage_until is not None), default=None)
 
 
 def _oldest_check(sightings: Sequence[Sighting]) -> Iterator[Metric]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import date, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -9,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from orchestrator.core.attempts import Outcome, OutcomeCode
 from orchestrator.core.exposure_states import ClosedBy
+from orchestrator.core.facts import Deep, Tool, ToolState
 from orchestrator.core.identity import HostRecord
 from tests.api.service import HOUR, Service, known_service, rolled_out
 from tests.core.exposure_builders import LAB_1, facts, live
@@ -20,6 +22,7 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 DESIGNED = {
     "patchwave_build_info",
     "patchwave_check_duration_seconds",
+    "patchwave_coverage_expiring_hosts",
     "patchwave_exposure_oldest_seconds",
     "patchwave_exposures",
     "patchwave_hosts",
@@ -73,8 +76,7 @@ def test_every_metric_is_documented_and_nothing_else() -> None:
     rows = re.compile(r"^\| `(patchwave_\w+)", re.MULTILINE)
 
     assert sorted(families(service)) == sorted(rows.findall(there))
-    assert ["patchwave_coverage_expiring_hosts", "patchwave_feed_last_success_timestamp_seconds",
-            "patchwave_sla_breaches"] == sorted(rows.findall(later))  # fmt: skip
+    assert ["patchwave_feed_last_success_timestamp_seconds", "patchwave_sla_breaches"] == sorted(rows.findall(later))
 
 
 def test_an_empty_store_has_metrics_too() -> None:
@@ -207,6 +209,25 @@ def test_a_host_not_seen_in_time_has_no_live_patches_to_count() -> None:
     assert (0.0, 3.0) == tuple(
         samples(service)[name] for name in ("patchwave_transitions_stalled", "patchwave_hosts_overdue")
     )
+
+
+def test_hosts_whose_coverage_ends_soon() -> None:
+    """Within each span, ended ones included; who has a tool that lasts longer is not among them."""
+    ends = {"soon": (8,), "ended": (-1,), "late": (3, 90)}
+    service = Service(*ends)
+    known, today = service.known, service.known.clock.now().date()
+    for name, days in ends.items():
+        tools = tuple(_covered(f"tool{n}", today + timedelta(days=day)) for n, day in enumerate(days))
+        known.eyes.shows[name] = facts().model_copy(update={"tools": tools})
+    known.check_hosts(known.members)
+
+    assert {"{within=7d}": 1.0, "{within=14d}": 2.0, "{within=30d}": 2.0} == named(
+        service, "patchwave_coverage_expiring_hosts"
+    )
+
+
+def _covered(name: str, until: date) -> Tool:
+    return Tool(name=name, state=ToolState.READY, deep=Deep(coverage_until=until))
 
 
 def test_the_oldest_check() -> None:
