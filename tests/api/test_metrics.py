@@ -306,7 +306,7 @@ def test_no_label_grows_with_the_fleet() -> None:
     labels = {label for family in parse(large.text()) for one in family.samples for label in one.labels}
 
     assert set(samples(small)) == set(samples(large))
-    assert set() == labels - {"version", "severity", "tool", "clock", "state", "remedy", "outcome", "le"}
+    assert set() == labels - {"version", "severity", "tool", "clock", "state", "remedy", "outcome", "le", "within"}
 
 
 def fleet_of(hosts: int) -> Service:
