@@ -105,12 +105,7 @@ class Suse(VendorTool):
         if needed is None or offered is None:
             lacks = f"needs root: {seen.root_lacks}" if seen.root_lacks else "answer incomplete"
             return Deep(coverage_until=until, detail=f"what the repositories offer could not be asked ({lacks})")
-        deep = _offers(package, needed, offered, seen).model_copy(update={"coverage_until": until})
-        is_over = until is not None and until < seen.at.date() and deep.state is None
-        if is_over and not [update for update in deep.updates or () if not update.needs_reboot]:
-            words = f"no live patches are made for this kernel since {until}"
-            return deep.model_copy(update={"state": ToolState.COVERAGE_EXPIRED, "detail": words})
-        return deep
+        return _offers(package, needed, offered, seen).model_copy(update={"coverage_until": until})
 
 
 def _hindrance(seen: Seen) -> tuple[ToolState, str | None] | None:

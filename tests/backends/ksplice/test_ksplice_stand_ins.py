@@ -66,18 +66,18 @@ def test_a_host_is_patched_comes_back_and_is_cleared(tmp_path: Path, key: str, n
     assert "ksplice" not in box.disk.truth().tools
 
 
-@pytest.mark.parametrize(
-    ("licence", "state"), [(Licence.NONE, ToolState.UNLICENSED), (Licence.EXPIRED, ToolState.UNLICENSED)]
-)
-def test_without_a_licence_nothing_is_offered(tmp_path: Path, licence: Licence, state: ToolState) -> None:
-    """What is in force may be shown with an expired one."""
+@pytest.mark.parametrize("licence", [Licence.NONE, Licence.EXPIRED])
+def test_without_a_licence_nothing_is_offered(tmp_path: Path, licence: Licence) -> None:
+    """What is in force may be shown with an expired one, and not without a key."""
     box = Box.of_os(tmp_path, "ol-9", "ksplice")
     box.run("uptrack-upgrade", "-y")
     box.disk.set_faults(Faults(licence=licence))
 
     tool = tool_of(check(box))
 
-    assert (state, licence is Licence.EXPIRED) == (tool.state, tool.level is not None)
+    assert tool.deep is not None
+    assert (ToolState.UNLICENSED, None) == (tool.deep.state, tool.deep.updates)
+    assert (licence is Licence.EXPIRED) is (tool.level is not None) is (tool.state is ToolState.READY)
 
 
 @pytest.mark.parametrize(("faults", "code"), [(Faults(stalls=True), "1"), (Faults(rejects="no match"), "1")])

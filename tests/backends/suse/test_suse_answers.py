@@ -368,16 +368,6 @@ def test_until_when_live_patches_are_made(lifecycle: str, until: date | None) ->
     assert (until, None) == (ask(lifecycle=lifecycle).coverage_until, ask(lifecycle=lifecycle).state)
 
 
-def test_a_kernel_whose_time_is_over() -> None:
-    """Its last live patch may still be put in force; then no more will come."""
-    over = f"{PACKAGE}, *, 2029-12-31\n"
-    last = ask(lifecycle=over)
-    done = ask(lifecycle=over, offered="offered_none", codes=(0, 104))
-
-    assert (None, ToolState.COVERAGE_EXPIRED) == (last.state, done.state)
-    assert "no live patches are made for this kernel since 2029-12-31" == done.detail
-
-
 @pytest.mark.parametrize("text", ["", "[", "[1, null]", '{"a": 1}', "Error: not registered", '[{"status": 3}]'])
 def test_a_registration_that_is_not_understood_says_nothing(text: str) -> None:
     """No subscription is called expired for it."""
