@@ -78,7 +78,7 @@ class Dnf(VendorTool):
         if section is None:
             lacks = f"needs root: {seen.root_lacks}" if seen.root_lacks else "answer incomplete"
             return Deep(detail=f"what the repositories offer could not be asked ({lacks})")
-        return read_offers(section, want, today=seen.at.date())
+        return read_offers(section, want)
 
 
 class _Listed(Frozen):

@@ -2,8 +2,8 @@
 # its own script loads the module. Neither Red Hat nor Amazon supports taking one out again.
 # shellcheck shell=sh disable=SC2154
 
-# What dnf, yum and rpm say while another process has the package manager's lock (dnf and yum exit 200).
-busy_words='another copy is running|holding the (yum|dnf) lock|waiting for process with pid|exit_on_lock|transaction lock|failed to obtain.* lock|[.]rpm[.]lock'
+# What dnf, yum and rpm say while another process has the package manager's lock.
+busy_words='already locked by|another copy is running|holding the (yum|dnf) lock|waiting for process with pid|exit_on_lock|transaction lock|failed to obtain.* lock|[.]rpm[.]lock'
 
 apply() {
     check_boot || return

@@ -28,7 +28,8 @@ _NO_MATCH = re.compile(
 _NOISE = re.compile(
     r"\s*|.*metadata expiration check.*|loaded plugins:.*|updateinfo list done|security: kernel.*|available packages"
     r"|(?:name|cve)\s+type\s+severity\s+package\s+issued|updating subscription management repositories\.?"
-    r"|.*kpatch filter is enabled.*|.*kb/s.*|repositories loaded\.?|updating and loading repositories:.*",
+    r"|.*kpatch filter is enabled.*|repositories loaded\.?|updating and loading repositories:.*"
+    r"|.*\| +[\d.]+ [kmg]?b\b.*|loading mirror speeds.*|determining fastest mirrors| \* \S+: \S+",
     re.IGNORECASE,
 )
 """Lines beside the rows that say nothing."""
@@ -52,8 +53,8 @@ class _Row(Frozen):
     cve: str | None = None
 
 
-def read_offers(section: Section, want: Wanted, *, today: date) -> Deep:
-    """What is offered. What was not understood is unknown, with the text; ``today`` decides whether coverage is over.
+def read_offers(section: Section, want: Wanted) -> Deep:
+    """What is offered. What was not understood is unknown, with the text.
 
     Rows of other kernels' live patches are nobody's here. Kernels are updates that need a reboot.
     """
@@ -65,7 +66,7 @@ def read_offers(section: Section, want: Wanted, *, today: date) -> Deep:
     if fixes is None or newest is None:
         return Deep(coverage_until=until, detail=_words("answer incomplete", section))
     rows = [*_rows(fixes), *_available(newest, want)]
-    state, why = _state(coverage, until, today) or _licence(section, rows) or (None, None)
+    state, why = _state(coverage, until) or _licence(section, rows) or (None, None)
     if state is ToolState.UNLICENSED:
         return Deep(coverage_until=until, state=state, detail=why)
     if not _is_understood(fixes) or not _says_what_is_newest(newest, want):
@@ -154,9 +155,8 @@ def _until(told: _Told | None) -> date | None:
         return None
 
 
-def _state(told: _Told | None, until: date | None, today: date) -> tuple[ToolState, str] | None:
-    if until is not None and until < today:
-        return ToolState.COVERAGE_EXPIRED, f"the running kernel gets no more live patches since {until}"
+def _state(told: _Told | None, until: date | None) -> tuple[ToolState, str] | None:
+    """Without a day, where it only says that a newer kernel has to be booted for more."""
     if until is None and told is not None and _NO_MORE.search(" ".join(told.text.split())):
         return ToolState.COVERAGE_EXPIRED, "the running kernel gets no more live patches: a newer one has to be booted"
     return None

@@ -168,6 +168,7 @@ def test_each_program_is_called_as_it_likes(dash: GuardedHost, release: str, pac
         ("echo 'Error: Transaction test error:' >&2; exit 1", GuardExit.TOOL_FAILED, "dnf: exit status 1: Error: T"),
         ("echo 'Nothing to do.'", GuardExit.NOTHING_OFFERED, f"{PACKAGE} 1-5.el9_5 is not offered"),
         (HELD, GuardExit.TOOL_LOCKED, "dnf: exit status 200: Existing lock"),
+        ("echo 'Error: metadata already locked by 812' >&2; exit 200", GuardExit.TOOL_LOCKED, "dnf: exit status 200"),
         ("echo 'Waiting for process with pid 812 to finish.'; sleep 60", GuardExit.TOOL_LOCKED, "dnf did not end"),
         ("sleep 60", GuardExit.TOOL_FAILED, "dnf did not end within 2 s"),
     ],

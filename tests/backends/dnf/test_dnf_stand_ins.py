@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.backends.registry import probe_parts, with_tools
 from orchestrator.core.facts import Facts, PatchState, Tool, ToolState
+from orchestrator.core.tools import with_deep
 from orchestrator.lab.simulated.faults import Faults, Licence
 from orchestrator.lab.simulated.processes import kill_below
 from orchestrator.probe.answer import read_answer
@@ -32,7 +33,8 @@ def _power_cut(tmp_path: Path) -> Iterator[None]:
 def check(box: Box) -> Facts:
     """What a deep check of it sees."""
     done = run(command(extra=probe_parts(deep=True)), box.disk.root)
-    return with_tools(machines.read(done), read_answer(done, nonce=NONCE), at=STARTED + timedelta(days=1), deep=True)
+    answer, at = read_answer(done, nonce=NONCE), STARTED + timedelta(days=1)
+    return with_deep(None, with_tools(machines.read(done), answer, at=at, deep=True), at=at, is_deep=True)
 
 
 def tool_of(facts: Facts) -> Tool:
@@ -135,7 +137,7 @@ def test_a_transition_that_stalls_is_given_up_by_the_packages_script(tmp_path: P
 @pytest.mark.parametrize(
     ("key", "faults", "code", "words"),
     [
-        ("rhel-9", Faults(package_lock=60), 200, "Waiting for process with pid"),
+        ("rhel-9", Faults(package_lock=60), 200, "already locked by"),
         ("amzn-2", Faults(package_lock=60), 200, "another copy is running"),
         ("rhel-9", Faults(disk_full=True), 1, "more space needed|needs 2MB more space"),
     ],

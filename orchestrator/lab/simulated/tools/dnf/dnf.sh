@@ -16,7 +16,7 @@ say_no_match() {
 }
 
 say_locked() {
-  echo "Waiting for process with pid $lock_pid to finish." >&2
+  echo "Error: metadata already locked by $lock_pid" >&2
 }
 
 speak run "$@"
