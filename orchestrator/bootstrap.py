@@ -151,6 +151,7 @@ class App:
             settle=SettleIdentities(store=self.store, host_keys=self.host_keys, clock=self.clock),
             update_exposures=self.update_exposures,
             unknown_after=self.settings.unknown_after,
+            ahead=2 * self.settings.forks,
         )
 
     def trust_hosts(self) -> TrustHosts:

@@ -66,8 +66,9 @@ class SightingStore(Protocol):
         """All sightings by host id, oldest first; those that overlap a mutation left out."""
         ...
 
-    def last_checks(self) -> Mapping[str, CheckRecord]:
-        """The last check of each host by host id, failed ones included (``observation`` without package items)."""
+    def last_checks(self, host_ids: Sequence[str] | None = None) -> Mapping[str, CheckRecord]:
+        """The last check of each host, or of each of these, by host id, failed ones included (``observation`` without
+        package items)."""
         ...
 
     def packages(self, fingerprint: str) -> Packages | None:
@@ -113,8 +114,9 @@ class ExposureStore(Protocol):
         """All current exposures."""
         ...
 
-    def closures(self) -> tuple[Window, ...]:
-        """Every closure ever appended, oldest first."""
+    def closures(self, skip: int = 0) -> tuple[Window, ...]:
+        """Every closure ever appended but the first ``skip``, in the order in which they were: whoever has read some
+        reads on from there."""
         ...
 
 
@@ -202,8 +204,8 @@ class AttemptStore(Protocol):
         """All attempts of a rollout, oldest first."""
         ...
 
-    def since(self, moment: Moment) -> tuple[tuple[Attempt, Outcome | None], ...]:
-        """Attempts that were open at that moment or later, with their outcomes."""
+    def since(self, moment: Moment, host_ids: Iterable[str]) -> tuple[tuple[Attempt, Outcome | None], ...]:
+        """Attempts on these hosts that were open at that moment or later, oldest first, with their outcomes."""
         ...
 
     def locked_hosts(self) -> Mapping[str, Attempt]:

@@ -1,9 +1,11 @@
 """Check hosts: one script over one channel each, parsed into facts, kept as sightings."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
+from queue import SimpleQueue
 from typing import Protocol
 
 from orchestrator.backends.registry import probe_parts, with_tools
@@ -25,6 +27,9 @@ from orchestrator.services.update_exposures import UpdateExposures
 
 BATCH = 100
 """Checks that go to the store in one transaction: SQLite has one writer."""
+
+MOST_PACKAGES = 50_000
+"""Packages listed in one such transaction, above which it takes no further check: they are in memory until then."""
 
 
 class Observer(Protocol):
@@ -70,7 +75,11 @@ class HostCheck:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckHosts:
-    """Checks many hosts beside each other, keeps what was seen, and brings exposure windows up to date."""
+    """Checks many hosts beside each other, keeps what was seen, and brings exposure windows up to date.
+
+    ``ahead``: checks that are under way or wait to be kept, at most: what a first check saw of a host is a megabyte of
+    packages. More than the dispatcher runs at a time, so that it has work while a batch is kept.
+    """
 
     check: Observer
     store: Store
@@ -79,6 +88,7 @@ class CheckHosts:
     settle: SettleIdentities
     update_exposures: UpdateExposures
     unknown_after: timedelta
+    ahead: int = BATCH
 
     def __call__(
         self,
@@ -87,23 +97,53 @@ class CheckHosts:
         deep_before: datetime | None = None,
         on_result: Callable[[CheckRecord], None] = lambda _record: None,
     ) -> dict[str, CheckRecord]:
-        """Check them all; the record of each by the id it was checked under. A host's failure is a record, no end.
+        """Check them all; the record of each by the id it was checked under, as it was stored but for package items. A
+        host's failure is a record, no end.
 
         ``deep_before``: hosts whose last deep check is older get a deep one; None: nobody does.
         """
         by_id = {member.record.id: member for member in members}
-        before = self.store.sightings.latest(list(by_id))
-        futures = [
-            self.dispatcher.submit(_job(self, member, before.get(member.record.id), deep_before)) for member in members
-        ]
+        sighted: dict[str, str] = {}
         done: dict[str, CheckRecord] = {}
-        for batch in _batches(as_completed(futures)):
-            for checked, kept in zip(batch, self._keep(by_id, batch), strict=True):
-                done[checked.host_id] = kept
-                on_result(kept)
-        after = self.store.sightings.latest([*{*by_id, *(kept.host_id for kept in done.values())}])
-        self.update_exposures(key for key, sighting in after.items() if _moved(before.get(key), sighting))
+        for batch in _batches(self._finished(self._jobs(members, deep_before, sighted))):
+            kept = self._keep(by_id, batch)
+            self._follow({*(one.host_id for one in batch), *(one.host_id for one in kept)}, sighted)
+            for checked, record in zip(batch, kept, strict=True):
+                done[checked.host_id] = slim = _without_items(record)
+                on_result(slim)
         return done
+
+    def _jobs(
+        self, members: Sequence[Member], deep_before: datetime | None, sighted: dict[str, str]
+    ) -> Iterator[Callable[[], CheckRecord]]:
+        """A job for each. What is known of a host is read shortly before; ``sighted`` keeps the id of its sighting."""
+        for start in range(0, len(members), BATCH):
+            some = members[start : start + BATCH]
+            before = self.store.sightings.latest([member.record.id for member in some])
+            sighted |= {key: sighting.id for key, sighting in before.items()}
+            for member in some:
+                yield _job(self, member, before.get(member.record.id), deep_before)
+
+    def _finished(self, jobs: Iterator[Callable[[], CheckRecord]]) -> Iterator[CheckRecord]:
+        """What they come to, as they end. Nobody but the caller holds on to it."""
+        ended = SimpleQueue[Future[CheckRecord]]()
+        under_way = self._submit(islice(jobs, self.ahead), ended)
+        while under_way:
+            record = ended.get().result()
+            under_way += self._submit(islice(jobs, 1), ended) - 1
+            yield record
+
+    def _submit(self, jobs: Iterable[Callable[[], CheckRecord]], ended: SimpleQueue[Future[CheckRecord]]) -> int:
+        count = 0
+        for count, job in enumerate(jobs, 1):  # noqa: B007  counted, whether there is one or none
+            self.dispatcher.submit(job).add_done_callback(ended.put)
+        return count
+
+    def _follow(self, host_ids: Iterable[str], sighted: Mapping[str, str]) -> None:
+        """Bring windows up to date where sightings moved: with each batch, so that a scan which is killed leaves little
+        behind that no later check moves again."""
+        after = self.store.sightings.latest(sorted(host_ids))
+        self.update_exposures(key for key, sighting in after.items() if sighted.get(key) != sighting.id)
 
     def keep(self, member: Member, record: CheckRecord, apart_from: str | None = None) -> CheckRecord:
         """Keep one check; as it was stored. ``apart_from``: the attempt that does not overlap it, because nothing of it
@@ -172,7 +212,7 @@ class CheckHosts:
         self, members: Mapping[str, Member], checks: Sequence[CheckRecord], apart_from: str | None = None
     ) -> list[CheckRecord]:
         """As they were stored: under the host that it turned out to be, or refused because it is another machine."""
-        since = self.store.attempts.since(min(check.started_at for check in checks))
+        since = self.store.attempts.since(min(check.started_at for check in checks), [one.host_id for one in checks])
         mutations = [(attempt, outcome) for attempt, outcome in since if attempt.id != apart_from]
         marked = [check.model_copy(update={"overlapped_mutation": _overlaps(check, mutations)}) for check in checks]
         settled = self.settle(members, marked)
@@ -209,16 +249,28 @@ def _overlaps(check: CheckRecord, mutations: Sequence[tuple[Attempt, Outcome | N
     )
 
 
-def _moved(before: Sighting | None, after: Sighting) -> bool:
-    return before is None or before.id != after.id
+def _without_items(record: CheckRecord) -> CheckRecord:
+    """The record without the list of packages, which is in the store by now."""
+    seen = record.observation
+    if seen is None or seen.facts.packages is None:
+        return record
+    packages = seen.facts.packages.model_copy(update={"items": None})
+    facts = seen.facts.model_copy(update={"packages": packages})
+    return record.model_copy(update={"observation": seen.model_copy(update={"facts": facts})})
 
 
-def _batches(futures: Iterable[Future[CheckRecord]]) -> Iterable[list[CheckRecord]]:
-    batch: list[CheckRecord] = []
-    for future in futures:
-        batch.append(future.result())
-        if len(batch) == BATCH:
+def _batches(records: Iterable[CheckRecord]) -> Iterator[list[CheckRecord]]:
+    batch, packages = list[CheckRecord](), 0
+    for record in records:
+        batch.append(record)
+        packages += _listed(record)
+        if len(batch) == BATCH or packages >= MOST_PACKAGES:
             yield batch
-            batch = []
+            batch, packages = [], 0
     if batch:
         yield batch
+
+
+def _listed(record: CheckRecord) -> int:
+    packages = record.observation.facts.packages if record.observation is not None else None
+    return len(packages.items or ()) if packages is not None else 0

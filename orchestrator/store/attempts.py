@@ -1,6 +1,6 @@
 """Intents, outcomes, and the host locks between them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, select
@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, Select, select
 from orchestrator.core.attempts import Attempt, Outcome
 from orchestrator.core.model import Moment
 from orchestrator.store.database import Database
-from orchestrator.store.statements import values_of
+from orchestrator.store.statements import matching, values_of
 from orchestrator.store.tables import ATTEMPTS, HOST_LOCKS, OUTCOMES
 
 _OPEN = ~select(OUTCOMES.c.attempt_id).where(OUTCOMES.c.attempt_id == ATTEMPTS.c.id).exists()
@@ -35,15 +35,15 @@ class SqlAttempts:
             found = [Outcome.model_validate(values_of(row)) for row in connection.execute(query)]
         return {outcome.attempt_id: outcome for outcome in found}
 
-    def since(self, moment: Moment) -> tuple[tuple[Attempt, Outcome | None], ...]:
-        """Attempts that were open at that moment or later, with their outcomes."""
-        still_open = OUTCOMES.c.attempt_id.is_(None)
-        query = select(ATTEMPTS.c.id).outerjoin(OUTCOMES).where(still_open | (OUTCOMES.c.finished_at >= moment))
-        of_outcomes = select(OUTCOMES).where(OUTCOMES.c.finished_at >= moment)
+    def since(self, moment: Moment, host_ids: Iterable[str]) -> tuple[tuple[Attempt, Outcome | None], ...]:
+        """Attempts on these hosts that were open at that moment or later, with their outcomes."""
+        was_open = OUTCOMES.c.attempt_id.is_(None) | (OUTCOMES.c.finished_at >= moment)
+        query = select(ATTEMPTS).outerjoin(OUTCOMES).where(was_open)
         with self._database.read() as connection:
-            ended = [Outcome.model_validate(values_of(row)) for row in connection.execute(of_outcomes)]
-        by_attempt = {outcome.attempt_id: outcome for outcome in ended}
-        return tuple((attempt, by_attempt.get(attempt.id)) for attempt in self._select(ATTEMPTS.c.id.in_(query)))
+            found = _oldest_first(matching(connection, query, ATTEMPTS.c.host_id, host_ids))
+            rows = matching(connection, select(OUTCOMES), OUTCOMES.c.attempt_id, [attempt.id for attempt in found])
+            ended = {row.attempt_id: Outcome.model_validate(values_of(row)) for row in rows}
+        return tuple((attempt, ended.get(attempt.id)) for attempt in found)
 
     def locked_hosts(self) -> Mapping[str, Attempt]:
         """Host id to the open attempt that holds its lock."""
@@ -55,8 +55,11 @@ class SqlAttempts:
 
     def _read(self, query: Select[Any]) -> tuple[Attempt, ...]:
         with self._database.read() as connection:
-            found = [attempt_of(row) for row in connection.execute(query)]
-        return tuple(sorted(found, key=lambda attempt: (attempt.intent_at, attempt.id)))
+            return _oldest_first(connection.execute(query))
+
+
+def _oldest_first(rows: Iterable[Row[Any]]) -> tuple[Attempt, ...]:
+    return tuple(sorted(map(attempt_of, rows), key=lambda attempt: (attempt.intent_at, attempt.id)))
 
 
 def attempt_of(row: Row[Any]) -> Attempt:

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Connection, Row, delete, select, text
 
 from orchestrator.core.windows import Exposure, Window
 from orchestrator.store.database import Database
-from orchestrator.store.statements import CHUNK, add_missing, as_json, lock_hosts, values_of
+from orchestrator.store.statements import CHUNK, add_missing, as_json, lock_hosts, matching, values_of
 from orchestrator.store.tables import CLOSURES, EXPOSURES
+
+_KNOWN_BY = (CLOSURES.c.host_id, CLOSURES.c.cve, CLOSURES.c.detected_at, CLOSURES.c.closed_at)
 
 
 class SqlExposures:
@@ -33,7 +35,7 @@ class SqlExposures:
                 connection.execute(delete(EXPOSURES).where(EXPOSURES.c.host_id.in_(hosts[start : start + CHUNK])))
             if everything:
                 connection.execute(EXPOSURES.insert(), [_exposure_row(exposure) for exposure in everything])
-            add_missing(connection, CLOSURES, [_closure_row(window) for window in _closed(everything)])
+            _append(connection, hosts, list(_closed(everything)))
 
     def all(self) -> tuple[Exposure, ...]:
         """All current exposures, by host id and CVE."""
@@ -41,11 +43,26 @@ class SqlExposures:
             found = [_exposure(row) for row in connection.execute(select(EXPOSURES))]
         return tuple(sorted(found, key=lambda exposure: (exposure.host_id, exposure.cve)))
 
-    def closures(self) -> tuple[Window, ...]:
-        """Every closure, by the time at which the window closed."""
-        query = select(CLOSURES).order_by(CLOSURES.c.closed_at, CLOSURES.c.id)
+    def closures(self, skip: int = 0) -> tuple[Window, ...]:
+        """Every closure but the first ``skip``, in the order in which they were appended."""
+        query = select(CLOSURES).order_by(CLOSURES.c.id).offset(skip)
         with self._database.read() as connection:
             return tuple(_closure(row) for row in connection.execute(query))
+
+
+def _append(connection: Connection, hosts: Sequence[str], closed: Sequence[Window]) -> None:
+    """Append those that are not there. Only those are offered: on PostgreSQL each row of an insert takes a number, also
+    one that is there already, and the numbers end at 2 147 483 647. Whoever appends has the table until the end of the
+    transaction, so that the numbers are in the order in which they become visible: a reader reads on from the last."""
+    if not closed:
+        return
+    known = {tuple(row) for row in matching(connection, select(*_KNOWN_BY), CLOSURES.c.host_id, hosts)}
+    new = [
+        window for window in closed if (window.host_id, window.cve, window.detected_at, window.closed_at) not in known
+    ]
+    if new and connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE closure IN SHARE ROW EXCLUSIVE MODE"))
+    add_missing(connection, CLOSURES, [_closure_row(window) for window in new])
 
 
 def _closed(exposures: Sequence[Exposure]) -> Iterator[Window]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select, update
 
 from orchestrator.core.facts import Facts, Observation, Packages, Volatile
 from orchestrator.core.sightings import CheckRecord, Sighting, next_sighting
@@ -48,23 +48,25 @@ class SqlSightings:
     def latest(self, host_ids: Sequence[str] | None = None) -> Mapping[str, Sighting]:
         """The latest sighting by host id."""
         with self._database.read() as connection:
-            rows = _rows(connection, _LATEST, host_ids)
+            rows = _rows(connection, _LATEST, SIGHTINGS.c.host_id, host_ids)
         return {row.host_id: _sighting(row) for row in rows}
 
     def history(self, host_ids: Sequence[str]) -> Mapping[str, tuple[Sighting, ...]]:
         """All sightings by host id, oldest first; a host without any is left out."""
         with self._database.read() as connection:
-            rows = _rows(connection, _WITH_FACTS.order_by(SIGHTINGS.c.host_id, SIGHTINGS.c.number), host_ids)
+            query = _WITH_FACTS.order_by(SIGHTINGS.c.host_id, SIGHTINGS.c.number)
+            rows = _rows(connection, query, SIGHTINGS.c.host_id, host_ids)
         found: defaultdict[str, list[Sighting]] = defaultdict(list)
         for row in rows:
             found[row.host_id].append(_sighting(row))
         return {host: tuple(sightings) for host, sightings in found.items()}
 
-    def last_checks(self) -> Mapping[str, CheckRecord]:
-        """The last check of each host by host id."""
+    def last_checks(self, host_ids: Sequence[str] | None = None) -> Mapping[str, CheckRecord]:
+        """The last check of each host, or of each of these, by host id."""
         query = select(LAST_CHECKS, FACTS.c.document).outerjoin(FACTS)
         with self._database.read() as connection:
-            return {row.host_id: _check(row) for row in connection.execute(query)}
+            rows = _rows(connection, query, LAST_CHECKS.c.host_id, host_ids)
+        return {row.host_id: _check(row) for row in rows}
 
     def packages(self, fingerprint: str) -> Packages | None:
         """A stored package list by its fingerprint."""
@@ -89,7 +91,7 @@ class _Batch:
     @classmethod
     def begin(cls, connection: Connection, hosts: set[str], new_id: Callable[[], str]) -> Self:
         """Where these hosts stand in the database."""
-        rows = _rows(connection, _LATEST, hosts)
+        rows = _rows(connection, _LATEST, SIGHTINGS.c.host_id, hosts)
         query = select(LAST_CHECKS.c.host_id, LAST_CHECKS.c.started_at)
         return cls(
             new_id=new_id,
@@ -135,10 +137,12 @@ class _Batch:
         put(connection, LAST_CHECKS, [self.last[host] for host in sorted(self.last)])
 
 
-def _rows(connection: Connection, query: Select[Any], host_ids: Iterable[str] | None) -> Sequence[Row[Any]]:
+def _rows(
+    connection: Connection, query: Select[Any], column: ColumnElement[Any], host_ids: Iterable[str] | None
+) -> Sequence[Row[Any]]:
     if host_ids is None:
         return connection.execute(query).all()
-    return list(matching(connection, query, SIGHTINGS.c.host_id, host_ids))
+    return list(matching(connection, query, column, host_ids))
 
 
 def _extension(sighting: Sighting) -> Values:

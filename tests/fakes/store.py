@@ -97,8 +97,8 @@ class FakeSightings:
     def history(self, host_ids: Sequence[str]) -> Mapping[str, tuple[Sighting, ...]]:
         return {host: self._history[host] for host in host_ids if host in self._history}
 
-    def last_checks(self) -> Mapping[str, CheckRecord]:
-        return dict(self._last)
+    def last_checks(self, host_ids: Sequence[str] | None = None) -> Mapping[str, CheckRecord]:
+        return {host: check for host, check in self._last.items() if host_ids is None or host in host_ids}
 
     def packages(self, fingerprint: str) -> Packages | None:
         return self._packages.get(fingerprint)
@@ -165,13 +165,8 @@ class FakeExposures:
         everything = itertools.chain.from_iterable(self._exposures.values())
         return tuple(sorted(everything, key=lambda exposure: (exposure.host_id, exposure.cve)))
 
-    def closures(self) -> tuple[Window, ...]:
-        return tuple(sorted(self._closures.values(), key=_closed_at))
-
-
-def _closed_at(window: Window) -> datetime:
-    assert window.closed_at is not None
-    return window.closed_at
+    def closures(self, skip: int = 0) -> tuple[Window, ...]:
+        return tuple(self._closures.values())[skip:]
 
 
 class FakeLeases:
@@ -244,8 +239,10 @@ class FakeAttempts:
     def outcomes(self, rollout_id: str) -> Mapping[str, Outcome]:
         return {key: outcome for key, outcome in self.ended.items() if self.attempts[key].rollout_id == rollout_id}
 
-    def since(self, moment: datetime) -> tuple[tuple[Attempt, Outcome | None], ...]:
-        pairs = ((attempt, self.ended.get(attempt.id)) for attempt in _oldest_first(self.attempts.values()))
+    def since(self, moment: datetime, host_ids: Iterable[str]) -> tuple[tuple[Attempt, Outcome | None], ...]:
+        wanted = set(host_ids)
+        on_these = [attempt for attempt in self.attempts.values() if attempt.host_id in wanted]
+        pairs = ((attempt, self.ended.get(attempt.id)) for attempt in _oldest_first(on_these))
         return tuple((attempt, ended) for attempt, ended in pairs if ended is None or ended.finished_at >= moment)
 
     def locked_hosts(self) -> Mapping[str, Attempt]:

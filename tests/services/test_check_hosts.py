@@ -1,27 +1,33 @@
 """Checks of many hosts: each ends in a record, what was seen is kept once, and windows follow."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
+from threading import Lock
+from typing import TypeVar
 
 import pytest
 
 from orchestrator.backends.registry import probe_parts
 from orchestrator.core.attempts import Action, Attempt, Outcome, OutcomeCode
 from orchestrator.core.exposure_states import ExposureState
-from orchestrator.core.facts import Facts, Packages
+from orchestrator.core.facts import Facts, Package, Packages
 from orchestrator.core.hosts import Become, Host
 from orchestrator.core.sightings import CheckRecord
 from orchestrator.errors import ConnectTimedOut, IdentityConflict, SudoRefused
 from orchestrator.ports.ssh import Command, Completed
 from orchestrator.ports.store import RolloutRow
 from orchestrator.probe.command import check_command
-from orchestrator.services.check_hosts import BATCH, HostCheck
+from orchestrator.services.check_hosts import BATCH, MOST_PACKAGES, HostCheck
 from tests.core.exposure_builders import LAB_1, facts, live
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.ssh import FakeTransport
 from tests.fakes.store import FakeHosts, FakeSightings
 from tests.probe import machines
 from tests.services.fleets import UNKNOWN_AFTER, Checked, ids, key
+
+T = TypeVar("T")
 
 
 def test_every_host_ends_in_a_record_of_its_own() -> None:
@@ -60,6 +66,84 @@ def test_results_go_to_the_store_in_batches() -> None:
     fleet.check_hosts(fleet.members)
 
     assert [BATCH, BATCH, 1] == counted.sizes
+
+
+def test_lists_of_packages_make_a_batch_shorter() -> None:
+    """They are in memory until it is kept."""
+    fleet = Checked("a", "b", "c")
+    many = Packages(manager="dpkg", fingerprint="f", items=(Package(name="p", version="1"),) * (MOST_PACKAGES // 2))
+    fleet.eyes.shows = dict.fromkeys("abc", facts().model_copy(update={"packages": many}))
+    fleet.store.sightings = counted = _Counted(fleet.store.hosts, ids("s"))
+
+    fleet.check_hosts(fleet.members)
+
+    assert [2, 1] == counted.sizes
+
+
+def test_a_scan_holds_no_list_of_packages_that_was_kept() -> None:
+    """The store has it; what is told and returned names it by its fingerprint."""
+    fleet = Checked("a")
+    sent = Packages(manager="dpkg", fingerprint="f", items=(Package(name="p", version="1"),))
+    fleet.eyes.shows["a"] = facts().model_copy(update={"packages": sent})
+    told: list[CheckRecord] = []
+
+    record = fleet.check_hosts(fleet.members, on_result=told.append)["id-a"]
+
+    assert sent == fleet.store.sightings.packages("f")
+    assert ([record], sent.model_copy(update={"items": None})) == (told, record.observation.facts.packages)  # type: ignore[union-attr]
+
+
+def test_no_more_checks_run_ahead_than_are_wanted() -> None:
+    """However large the fleet: further ones are begun as earlier ones end."""
+    names = [f"h{n:03}" for n in range(20)]
+    fleet = Checked(*names)
+    fleet.eyes.shows = dict.fromkeys(names, facts())
+    dispatcher = _OneByOne()
+    check_hosts = replace(fleet.check_hosts, dispatcher=dispatcher, ahead=3)
+
+    records = check_hosts(fleet.members)
+
+    assert (20, 3) == (len(records), dispatcher.most)
+
+
+class _OneByOne:
+    """Ends a job when another one is waited for; ``most``: how many had not ended at a time."""
+
+    def __init__(self) -> None:
+        self._pool, self._lock = ThreadPoolExecutor(1), Lock()
+        self._waiting = self.most = 0
+
+    def submit(self, job: Callable[[], T]) -> "Future[T]":
+        with self._lock:
+            self._waiting += 1
+            self.most = max(self.most, self._waiting)
+        return self._pool.submit(self._run, job)
+
+    def _run(self, job: Callable[[], T]) -> T:
+        done = job()
+        with self._lock:
+            self._waiting -= 1
+        return done
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+
+def test_a_scan_that_is_killed_has_the_windows_of_what_it_kept() -> None:
+    """They follow with each batch: no later check of an unchanged host would bring them."""
+    names = [f"h{n:03}" for n in range(2 * BATCH)]
+    fleet = Checked(*names)
+    fleet.store.catalogue.add(LAB_1)
+    fleet.eyes.shows = dict.fromkeys(names, facts())
+
+    def killed(_record: CheckRecord) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fleet.check_hosts(fleet.members, on_result=killed)
+
+    kept = set(fleet.store.sightings.latest())
+    assert (BATCH, kept) == (len(kept), {one.host_id for one in fleet.store.exposures.all()})
 
 
 class _Counted(FakeSightings):

@@ -19,7 +19,7 @@ from orchestrator.ports.store import Lease
 from orchestrator.store import SqlStore, check, open_store
 from orchestrator.store.database import Database
 from orchestrator.store.tables import NOTES
-from tests.adapters.store.samples import T0, attempt, host, outcome, rollout, started, step
+from tests.adapters.store.samples import T0, attempt, closed_window, exposure, host, outcome, rollout, started, step
 
 Process = subprocess.Popen[str]
 
@@ -277,3 +277,24 @@ def test_an_outcome_is_never_lost_to_a_lock_that_somebody_else_waits_for(opened:
     told = at_once([lambda: step(opened, holder, outcomes=(ending,)), *asking])
     assert {"A0": ending} == opened.attempts.outcomes("R0")
     assert told.count("won") in (1, 2)
+
+
+def test_whoever_reads_closures_on_misses_none_that_others_append(opened: SqlStore) -> None:
+    """Also one whose transaction began earlier and ended later: numbers are in the order in which they are seen."""
+    names = [f"web{n}" for n in range(3, 43)]
+    opened.hosts.save([host(name) for name in names])
+    read: list[str] = []
+
+    def append(name: str) -> None:
+        opened.exposures.replace(f"id-{name}", [exposure(name, closed_window(name))])
+
+    def read_on() -> None:
+        read.extend(one.host_id for one in opened.exposures.closures(len(read)))
+
+    with ThreadPoolExecutor(8) as pool:
+        appended = [pool.submit(append, name) for name in names]
+        while not all(future.done() for future in appended):
+            read_on()
+    read_on()
+    assert [None] * len(names) == [future.result() for future in appended]
+    assert sorted(f"id-{name}" for name in names) == sorted(read)

@@ -114,12 +114,14 @@ def test_a_window_is_known_by_its_start_not_by_its_number(register: Store) -> No
     assert (closed_window(index=1), second) == register.exposures.closures()
 
 
-def test_closures_come_oldest_first(register: Store) -> None:
-    """By the time at which the window closed, not by the time at which we noticed."""
+def test_closures_are_read_on_from_where_one_was(register: Store) -> None:
+    """In the order in which they were appended, which is not that in which the windows closed."""
     late, early = closed_window("web1", at=T0 + HOUR), closed_window("web2", at=T0)
     register.exposures.replace("id-web1", [exposure("web1", late)])
+    assert (late,) == register.exposures.closures()
     register.exposures.replace("id-web2", [exposure("web2", early)])
-    assert (early, late) == register.exposures.closures()
+    register.exposures.replace("id-web1", [exposure("web1", late)])
+    assert [(late, early), (early,), (), ()] == [register.exposures.closures(skip) for skip in range(4)]
 
 
 def test_exposures_of_an_unknown_host_are_refused_whole(register: Store) -> None:

@@ -182,6 +182,16 @@ def test_a_failed_check_is_the_last_check_only(register: Store) -> None:
     assert expected == register.sightings.last_checks()
 
 
+def test_last_checks_are_read_of_some_hosts_or_of_all(register: Store) -> None:
+    """One that was never checked, or that nobody knows, has none."""
+    register.hosts.save([host("web3")])
+    register.sightings.record([check("web1"), failed_check("web2")])
+    everybody = {"id-web1": check("web1"), "id-web2": failed_check("web2")}
+    assert everybody == register.sightings.last_checks()
+    assert {"id-web2": failed_check("web2")} == register.sightings.last_checks(["id-web2", "id-web3", "id-ghost"])
+    assert {} == register.sightings.last_checks([])
+
+
 def test_the_last_check_keeps_volatile_values_but_no_package_items(register: Store) -> None:
     """Uptime and clock skew are asked from there; the package list by its fingerprint."""
     register.sightings.record([check(seen=facts(packages=packages()))])

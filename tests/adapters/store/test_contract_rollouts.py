@@ -75,6 +75,21 @@ def test_an_outcome_frees_the_host(store: Store) -> None:
     assert ["A1", "A2"] == [found.id for found in store.attempts.of_rollout("R1")]
 
 
+def test_attempts_since_a_moment_are_those_that_were_open_then_or_later(store: Store) -> None:
+    """On these hosts alone, oldest first; one that ended at that very moment is among them."""
+    lease = started(store)
+    step(store, lease, intents=(attempt("A1", "web1"), attempt("A2", "web2")))
+    ended = outcome("A1", finished_at=T0 + HOUR)
+    step(store, lease, outcomes=(ended, outcome("A2", finished_at=T0 + HOUR)))
+    again = attempt("A3", "web1", intent_at=T0 + 2 * HOUR)
+    step(store, lease, intents=(again,))
+    first, second = (attempt("A1", "web1"), ended), (again, None)
+
+    assert (first, second) == store.attempts.since(T0 + HOUR, ["id-web1"])
+    assert (second,) == store.attempts.since(T0 + HOUR + timedelta(microseconds=1), ["id-web1", "id-web2", "id-ghost"])
+    assert () == store.attempts.since(T0, [])
+
+
 def test_a_host_that_is_being_changed_is_refused_to_others(store: Store) -> None:
     """Across rollouts; the error names host, attempt and rollout, and nothing of the step is written."""
     one, two = started(store, "R1"), started(store, "R2")

@@ -44,6 +44,17 @@ def test_closures_can_only_be_appended(database: Database, statement: Any) -> No
     assert (closed_window(),) == store.exposures.closures()
 
 
+def test_a_closure_that_is_there_takes_no_further_number(database: Database) -> None:
+    """Windows are rebuilt at every move of a host, for years; the numbers of closures end at 2 147 483 647."""
+    store = SqlStore(database)
+    store.hosts.save([host()])
+    first, second = closed_window(), closed_window(index=1, at=T0 + timedelta(hours=5))
+    for windows in ((first,), (first,), (first,), (first, second), (first, second)):
+        store.exposures.replace("id-web1", [exposure("web1", *windows)])
+    with database.read() as connection:
+        assert [1, 2] == list(connection.scalars(sa.select(CLOSURES.c.id).order_by(CLOSURES.c.id)))
+
+
 def test_the_lock_of_a_host_is_its_primary_key(database: Database) -> None:
     """Two attempts cannot hold it, whatever code writes the row."""
     store = SqlStore(database)
