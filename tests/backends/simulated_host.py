@@ -10,7 +10,7 @@ from orchestrator.backends.base import Backend, Work
 from orchestrator.backends.guard import GuardAnswer, GuardState
 from orchestrator.clock import SystemClock
 from orchestrator.core.attempts import Action, Attempt
-from orchestrator.core.facts import Facts, PatchState
+from orchestrator.core.facts import Facts
 from orchestrator.core.hosts import Host
 from orchestrator.core.offers import Offer, Payload
 from orchestrator.core.patches import Patch
@@ -18,26 +18,11 @@ from orchestrator.lab.simulated.machines import ROOT, Account
 from orchestrator.ports.ssh import Command, Completed
 from orchestrator.services.check_hosts import HostCheck
 from tests.backends.local_host import NOW, complete, eventually
+from tests.lab.in_force import InForce, truth_of
 from tests.lab.simulated import Box
 
 MINUTE = timedelta(minutes=1)
 OVER = frozenset({GuardState.FINISHED, GuardState.REFUSED, GuardState.DIED, GuardState.ABSENT})
-SAFE_PATH = "/usr/local/bin:/usr/bin:/bin"
-
-
-@dataclass(frozen=True, kw_only=True)
-class InForce:
-    """What somebody says is in force of one tool: its level, and the names of its patches."""
-
-    level: str | None = None
-    patches: frozenset[str] = frozenset()
-
-    def is_no_more_than(self, other: "InForce") -> bool:
-        """Whether it claims nothing that the other one does not."""
-        return self.level in (None, other.level) and self.patches <= other.patches
-
-
-NOTHING = InForce()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,23 +98,8 @@ class SimulatedSession:
         return f"nonce{next(self._numbers):019d}"
 
     def truth_of(self, tool: str) -> InForce:
-        """What is really in force of it; of tools that load modules of ours: what the kernel has in force."""
-        truth = self.box.disk.truth()
-        if tool in ("klp", "kpatch"):
-            return InForce(patches=frozenset(truth.in_force))
-        told = truth.tools.get(tool)
-        return NOTHING if told is None else InForce(level=told.level, patches=frozenset(dict(told.patches)))
-
-
-def said_of(facts: Facts, tool: str) -> InForce:
-    """What a check says is in force of it."""
-    found = facts.tool(tool)
-    return InForce(
-        level=None if found is None else found.level,
-        patches=frozenset(
-            patch.name for patch in facts.live_patches if patch.tool == tool and patch.state is PatchState.APPLIED
-        ),
-    )
+        """What is really in force of it."""
+        return truth_of(self.box.disk.truth(), tool)
 
 
 def _attempt(attempt_id: str, action: Action, before: Facts, payload: Payload) -> Attempt:

@@ -19,10 +19,12 @@ from orchestrator.lab.simulated.machines import Account
 from orchestrator.lab.simulated.tool_folders import folder_of
 from orchestrator.services.plan_rollout import OFFERING
 from tests.backends.contract_cases import ACTING, CASES, NAMES, READY, TELLING, Subject
-from tests.backends.simulated_host import NOTHING, InForce, SimulatedSession, said_of
+from tests.backends.simulated_host import SimulatedSession
+from tests.lab.in_force import NOTHING, InForce, said_of
 from tests.lab.simulated import Box
 
 LOCALES = {"LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8", "LC_MESSAGES": "de_DE.UTF-8", "LANGUAGE": "de:fr"}
+SPOILERS = ("garbles", "truncates")
 BYTES = (0, 1, 9, 40, 130, 400, 900, 2000)
 """Where what a tool says is spoiled or ends."""
 
@@ -31,8 +33,8 @@ WITHOUT_PROGRAM = ("klp", "userspace")
 
 
 def test_every_backend_has_a_case() -> None:
-    """One that is registered and has none is a backend that nothing here was asked of."""
-    assert set() == set(BACKENDS) - set(CASES)
+    """One that is registered and has none, or whose tool no simulated host has, would not be asked anything here."""
+    assert (set(CASES), list(BACKENDS)) == (set(BACKENDS), READY)
 
 
 @pytest.mark.parametrize("host", NAMES[:3])
@@ -97,9 +99,11 @@ def _goes_out_or_says_that_it_cannot(subject: Subject, after: Facts, payload: Pa
 
 @pytest.mark.parametrize("name", TELLING)
 def test_what_only_tells_applies_nothing(tmp_path: Path, name: str) -> None:
-    """It is ready, is not offered to any rollout, and every action of it is refused before anything is sent."""
+    """It is ready, says what is so, is not offered to any rollout, and every action of it is refused before anything is
+    sent."""
     subject = Subject.make(tmp_path, name)
     facts = subject.session.check(deep=True)
+    assert subject.session.truth_of(name) == said_of(facts, name)
     tool = facts.tool(name)
     assert tool is not None
     assert (ToolState.READY, name in OFFERING) == (tool.state, False), tool
@@ -151,7 +155,7 @@ def test_without_root_nothing_is_made_up(tmp_path: Path, name: str) -> None:
     subject = Subject.make(tmp_path, name)
     nobody = SimulatedSession(box=subject.box, account=Account(user="guest"))
     root = subject.session.check(deep=True)
-    _claims_at_most(nobody.check(deep=True), NOTHING, name)
+    _claims_at_most(nobody.check(deep=True), subject.session.truth_of(name), name)
     if not subject.backend.capabilities.applies:
         return
     payload = subject.payload(root)
@@ -173,7 +177,19 @@ def _claims_at_most(facts: Facts, truth: InForce, name: str) -> None:
     assert "root" in facts.unknown
 
 
-@pytest.mark.parametrize("kind", ["garbles", "truncates"])
+@pytest.mark.parametrize("kind", SPOILERS)
+@pytest.mark.parametrize("name", TELLING)
+def test_what_only_tells_is_spoiled_and_tells_no_more(tmp_path: Path, name: str, kind: str) -> None:
+    """Wherever it turns into junk or ends, no library is called patched that is not."""
+    subject = Subject.make(tmp_path, name)
+    truth = subject.session.truth_of(name)
+    for at in BYTES:
+        subject.box.disk.set_faults(Faults.model_validate({kind: at}))
+        facts = subject.session.check(deep=True)
+        assert said_of(facts, name).is_no_more_than(truth), (at, facts.tool(name))
+
+
+@pytest.mark.parametrize("kind", SPOILERS)
 @pytest.mark.parametrize("name", ACTING)
 def test_what_is_spoiled_never_patches_more(tmp_path: Path, name: str, kind: str) -> None:
     """Wherever what the tool says turns into junk or ends: of a host without a patch no check says that it has one, and
@@ -208,7 +224,7 @@ def test_escape_sequences_are_neither_kept_nor_believed(tmp_path: Path, name: st
     subject = Subject.make(tmp_path, name)
     _colour(subject)
     facts = subject.session.check(deep=True)
-    assert NOTHING == said_of(facts, name)
+    assert said_of(facts, name).is_no_more_than(subject.session.truth_of(name))
     text = facts.model_copy(update={"packages": None}).model_dump_json()
     assert "\\u001b" not in text
 

@@ -20,7 +20,10 @@ LOST = (ConnectionError, asyncssh.Error)
 
 @dataclass(kw_only=True, eq=False)
 class HostServer:
-    """Listens on one address. All methods run in the fleet's event loop."""
+    """Listens on one address. All methods run in the fleet's event loop.
+
+    ``logins`` and ``sessions``: connections and channels with a command since the fleet started.
+    """
 
     disk: Disk
     port: int
@@ -31,6 +34,8 @@ class HostServer:
     agents_at: float | None = None
     connections: "set[asyncssh.SSHServerConnection]" = field(default_factory=set)
     is_rebooting: bool = False
+    logins: int = 0
+    sessions: int = 0
     _listener: asyncssh.SSHAcceptor | None = None
     _drops: int = 0
     _commands: int = 0
@@ -101,6 +106,7 @@ class HostServer:
         await self.listen()
 
     async def _serve(self, process: "asyncssh.SSHServerProcess[bytes]") -> None:
+        self.sessions += 1
         with contextlib.suppress(*LOST):
             await asyncio.sleep(self.faults.slow)
             if self.faults.floods:
@@ -157,6 +163,7 @@ class _Login(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
         self._host.connections.add(conn)
+        self._host.logins += 1
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the names are asyncssh's
         if self._connection is not None:
