@@ -78,7 +78,8 @@ class Dnf(VendorTool):
         if section is None:
             lacks = f"needs root: {seen.root_lacks}" if seen.root_lacks else "answer incomplete"
             return Deep(detail=f"what the repositories offer could not be asked ({lacks})")
-        return read_offers(section, want)
+        installed = _taken_apart(ordinary, want).installed if ordinary is not None else None
+        return read_offers(section, want, is_installed=None if installed is None else bool(installed))
 
 
 class _Listed(Frozen):
@@ -160,15 +161,18 @@ def _not_understood(section: Section) -> str:
 
 
 def _with_modules(patch: InstalledPatch, want: Wanted, installed: tuple[str, ...]) -> InstalledPatch:
-    """With what its modules are called, where the package does not own their files."""
+    """With what its modules are called, where the package does not own their files. Others may be installed there."""
     if patch.modules or patch.is_seed:
         return patch
     name = module_of(want, patch.evr)
-    return patch.model_copy(update={"modules": installed if name is None else (name,)})
+    amazons = tuple(module for module in installed if module.startswith("livepatch"))
+    return patch.model_copy(update={"modules": amazons if name is None else (name,)})
 
 
 def _told(patch: InstalledPatch, want: Wanted) -> tuple[Told, ...]:
     """Red Hat's package has one module, with all that its changelog names; Amazon's are called after what they fix."""
+    if patch.is_seed:
+        return tuple(Told(name=module, version=patch.evr) for module in patch.modules)
     by_changelog = patch.cves if len(patch.modules) == 1 and not want.is_amazon else ()
     return tuple(
         Told(name=module, version=patch.evr, cves=by_changelog or cves_of_module(module)) for module in patch.modules

@@ -53,10 +53,11 @@ class _Row(Frozen):
     cve: str | None = None
 
 
-def read_offers(section: Section, want: Wanted) -> Deep:
+def read_offers(section: Section, want: Wanted, *, is_installed: bool | None) -> Deep:
     """What is offered. What was not understood is unknown, with the text.
 
-    Rows of other kernels' live patches are nobody's here. Kernels are updates that need a reboot.
+    Rows of other kernels' live patches are nobody's here. Kernels are updates that need a reboot. Where the package is
+    not installed and no repository has it, not even an empty first one, the tool has nothing for this kernel.
     """
     if section.exit_status is None:
         return Deep(detail="what the repositories offer is too large")
@@ -72,6 +73,8 @@ def read_offers(section: Section, want: Wanted) -> Deep:
     if not _is_understood(fixes) or not _says_what_is_newest(newest, want):
         why = _words(f"not understood (exit status {fixes.status or newest.status})", section)
         return Deep(coverage_until=until, state=state, detail=why)
+    if state is None and is_installed is False and not any(row.name == want.package for row in rows):
+        state, why = ToolState.UNSUPPORTED_KERNEL, f"no repository has {want.package}"
     return Deep(updates=tuple(_updates(rows, want)), coverage_until=until, state=state, detail=why)
 
 

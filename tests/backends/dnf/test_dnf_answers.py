@@ -163,7 +163,7 @@ def test_amazons_modules_are_called_after_what_they_fix() -> None:
 
 
 def test_modules_that_no_package_owns_are_looked_for_where_kpatch_keeps_them() -> None:
-    """What is below /var/lib/kpatch for the running kernel."""
+    """What is below /var/lib/kpatch for the running kernel, but for what is no module of Amazon's."""
     report = read("amazon_2023_files_of_kpatch", {FIXING[0]: PatchState.APPLIED})
 
     assert (Told(name=FIXING[0], version="1.0-1.amzn2023", cves=("CVE-2098-22001",)),) == report.told
@@ -418,6 +418,30 @@ def test_what_is_offered_and_was_not_understood_is_unknown(case: str) -> None:
     assert deep is not None
     assert (None, None) == (deep.updates, deep.state)
     assert (deep.detail or "").endswith(": Error: it failed")
+
+
+@pytest.mark.parametrize(
+    ("installed", "case", "state"),
+    [
+        ("red_hat_not_installed", "dnf4_nothing", ToolState.UNSUPPORTED_KERNEL),
+        ("red_hat_not_installed", "dnf4_only_kernels", ToolState.UNSUPPORTED_KERNEL),
+        ("red_hat_not_installed", "dnf4_seed_offered", None),
+        ("red_hat_not_installed", "dnf4_updates", None),
+        ("red_hat_installed", "dnf4_nothing", None),
+        ("empty", "dnf4_nothing", None),
+    ],
+)
+def test_a_kernel_that_no_repository_has_the_package_of_is_not_supported(
+    installed: str, case: str, state: ToolState | None
+) -> None:
+    """Nothing installed and nothing to install is no "up to date". An empty first package says that more will come."""
+    rpm = check(installed, status=1 if installed == "red_hat_not_installed" else 0).sections["dnf_installed"]
+    dnf = section("dnf_offered", (HERE / "offered" / f"{case}.txt").read_bytes())
+
+    deep = Dnf().read_deep(seen(rpm, dnf, facts=facts(RED_HAT)))
+
+    assert deep is not None
+    assert (state, state and f"no repository has {PATCH}") == (deep.state, deep.detail)
 
 
 def test_an_unregistered_host_says_so_on_stderr_too() -> None:
