@@ -220,12 +220,10 @@ class App:
             clock=self.clock,
             new_id=new_id,
             unknown_after=self.settings.unknown_after,
+            update_exposures=self.update_exposures,
         )
-        retired_before = {record.id for record in self.store.hosts.all() if record.retired_at is not None}
         fleet = refresh(on_purpose=accept)
         self._listed = {member.name: member.host for member in fleet.members}
-        retired = {record.id for record in self.store.hosts.all() if record.retired_at is not None}
-        self.update_exposures(retired ^ retired_before)
         return fleet
 
     def scan(

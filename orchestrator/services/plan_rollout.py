@@ -63,7 +63,7 @@ class PlanRollout:
             patch=patch,
             tool=tool,
             now=self.clock.now(),
-            checks=self.store.sightings.last_checks(),
+            checks=self.store.sightings.last_checks(ids),
             latest=self.store.sightings.latest(ids),
             exposures=exposures,
             ours=by_module(self.store.catalogue.history().patches),

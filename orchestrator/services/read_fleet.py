@@ -43,7 +43,7 @@ class ReadFleet:
     def host(self, name: str) -> Json:
         """HOST of one, by name or id. Raises `NotFound`."""
         record = self.record(name)
-        checks, latest = self.store.sightings.last_checks(), self.store.sightings.latest([record.id])
+        checks, latest = self.store.sightings.last_checks([record.id]), self.store.sightings.latest([record.id])
         patches = by_module(self.store.catalogue.all())
         return host_view(record, checks.get(record.id), latest.get(record.id), patches, ROLLING_BACK)
 

@@ -5,28 +5,31 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from orchestrator.core.fleet import Fleet, Member
-from orchestrator.core.identity import HostRecord, reconcile
+from orchestrator.core.identity import HostRecord, Reconciled, reconcile
 from orchestrator.core.inventory_rules import Accepted, Inventory, accept, from_json, left_out_warning, to_json
 from orchestrator.errors import InventoryInvalid
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Store
+from orchestrator.services.update_exposures import UpdateExposures
 
 LAST_GOOD = "inventory.last_good"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RefreshInventory:
-    """Turns inventory files into the fleet as it is listed now."""
+    """Turns inventory files into the fleet as it is listed now; the windows of who is gone, or back, follow."""
 
     load: Callable[[], Inventory]
     store: Store
     clock: Clock
     new_id: Callable[[], str]
     unknown_after: timedelta
+    update_exposures: UpdateExposures
 
     def __call__(self, *, on_purpose: bool = False) -> Fleet:
         """The fleet. Raises `InventoryInvalid` when the files are no good and no last good inventory is kept."""
-        last_good = self._last_good()
+        stored = self._stored()
+        last_good = from_json(stored) if stored is not None else None
         previous = last_good.names if last_good else ()
         loaded = self._try_to_load()
         decided = accept(
@@ -34,7 +37,7 @@ class RefreshInventory:
         )
         if isinstance(decided, Accepted):
             assert isinstance(loaded, Inventory)  # noqa: S101  an unread inventory is never accepted
-            return self._fleet(self._keep(loaded, last_good))
+            return self._fleet(self._keep(loaded, stored))
         assert last_good is not None  # noqa: S101  nothing is kept where there was nothing
         return self._fleet(_with_secrets(last_good, loaded), decided.message)
 
@@ -44,30 +47,39 @@ class RefreshInventory:
         except InventoryInvalid as exc:
             return exc
 
-    def _last_good(self) -> Inventory | None:
+    def _stored(self) -> str | None:
         note = self.store.notes.get(LAST_GOOD)
-        return None if note is None else from_json(note["inventory"])
+        return None if note is None else str(note["inventory"])
 
-    def _keep(self, loaded: Inventory, last_good: Inventory | None) -> Inventory:
+    def _keep(self, loaded: Inventory, stored: str | None) -> Inventory:
         kept = to_json(loaded)
-        if last_good is None or to_json(last_good) != kept:
+        if stored != kept:
             self.store.notes.put(LAST_GOOD, {"inventory": kept})
         return loaded
 
     def _fleet(self, inventory: Inventory, *warnings: str) -> Fleet:
-        self.store.hosts.change(lambda known: self._reconciled(known, inventory))
-        by_name = {record.name: record for record in self.store.hosts.all() if record.retired_at is None}
+        by_name = {record.name: record for record in self._settled(inventory) if record.retired_at is None}
         members = tuple(Member(host=host, record=by_name[host.name]) for host in inventory.hosts)
         if inventory.left_out:
             warnings = (*warnings, left_out_warning(inventory.left_out))
         return Fleet(members=members, groups=inventory.groups, warnings=warnings, left_out=inventory.left_out)
 
-    def _reconciled(self, known: Sequence[HostRecord], inventory: Inventory) -> list[HostRecord]:
-        reconciled = reconcile(
-            known, inventory.hosts, now=self.clock.now(), new_id=self.new_id, unknown_after=self.unknown_after
-        )
-        before = {record.id: record for record in known}
-        return [record for record in reconciled.records if before.get(record.id) != record]
+    def _settled(self, inventory: Inventory) -> tuple[HostRecord, ...]:
+        """The register as the inventory leaves it. Read once: with thousands of hosts that is what a start takes."""
+        decided: list[Reconciled] = []
+
+        def decide(known: Sequence[HostRecord]) -> list[HostRecord]:
+            reconciled = reconcile(
+                known, inventory.hosts, now=self.clock.now(), new_id=self.new_id, unknown_after=self.unknown_after
+            )
+            decided.append(reconciled)
+            before = {record.id: record for record in known}
+            return [record for record in reconciled.records if before.get(record.id) != record]
+
+        self.store.hosts.change(decide)
+        reconciled = decided[-1]
+        self.update_exposures({*reconciled.retired, *reconciled.returned})
+        return reconciled.records
 
 
 def _with_secrets(last_good: Inventory, loaded: Inventory | InventoryInvalid) -> Inventory:

@@ -81,7 +81,7 @@ class TrustHosts:
 
     def ask(self, targets: Sequence[Target]) -> tuple[Presented, ...]:
         """What each of them presents now, in their order. Logs in to jump hosts alone, and pins nothing."""
-        checks = self.store.sightings.last_checks()
+        checks = self.store.sightings.last_checks([one.record.id for one in targets if one.record is not None])
         refused = {key for key, check in checks.items() if check.error_code == IdentityConflict.code}
         futures = [self.dispatcher.submit(self._job(target, refused)) for target in targets]
         return tuple(future.result() for future in futures)
@@ -135,7 +135,7 @@ class TrustHosts:
 
     def _replace(self, host_id: str, fingerprint: str, now: datetime) -> None:
         """From the record as it is now: somebody may have changed it while the question was on the screen."""
-        current = next(record for record in self.store.hosts.all() if record.id == host_id)
+        (current,) = self.store.hosts.some([host_id])
         remember_incarnation(self.store, current)
         self.store.hosts.change(
             lambda known: [replaced(record, fingerprint, now) for record in known if record.id == host_id]

@@ -1,5 +1,7 @@
 """The inventory that is in force: the one that was read, or the last good one."""
 
+from typing import cast
+
 import pytest
 from pydantic import SecretStr
 
@@ -8,8 +10,9 @@ from orchestrator.core.hosts import Host, LeftOutHost
 from orchestrator.core.inventory_rules import Inventory
 from orchestrator.errors import InventoryInvalid
 from orchestrator.services.refresh_inventory import LAST_GOOD, RefreshInventory
+from orchestrator.services.update_exposures import UpdateExposures
 from tests.fakes.clock import FakeClock
-from tests.fakes.store import FakeStore
+from tests.fakes.store import FakeHosts, FakeStore
 from tests.services.fleets import UNKNOWN_AFTER, ids
 
 DAY = 24 * 60 * 60
@@ -23,8 +26,14 @@ class Files:
         self.hosts = {name: Host(name=name, address=name, password=SecretStr(f"pw-{name}")) for name in names}
         self.broken = False
         self.left_out: tuple[LeftOutHost, ...] = ()
+        self.moved: list[set[str]] = []
         self.refresh = RefreshInventory(
-            load=self.load, store=self.store, clock=self.clock, new_id=ids("id-"), unknown_after=UNKNOWN_AFTER
+            load=self.load,
+            store=self.store,
+            clock=self.clock,
+            new_id=ids("id-"),
+            unknown_after=UNKNOWN_AFTER,
+            update_exposures=cast("UpdateExposures", self.moved.append),
         )
 
     def load(self) -> Inventory:
@@ -150,6 +159,42 @@ def test_a_host_that_stays_out_is_retired_after_a_day() -> None:
     files.refresh()
 
     assert ["f"] == [one.name for one in files.store.hosts.all() if one.is_retired]
+
+
+def test_windows_follow_who_is_gone_and_who_is_back() -> None:
+    """Those of a host that was retired end, and those of one that is listed again go on."""
+    files = Files(*"abcdef")
+    ids_of = {member.name: member.record.id for member in files.refresh()}
+    gone = files.hosts["f"]
+    files.drop("f")
+    files.clock.advance(DAY)
+    files.refresh()
+    files.hosts["f"] = gone
+    files.refresh()
+
+    assert [set(), {ids_of["f"]}, {ids_of["f"]}] == files.moved
+    assert [False] * 6 == [one.is_retired for one in files.store.hosts.all()]
+
+
+def test_the_register_is_read_once() -> None:
+    """A start with thousands of hosts takes as long as that."""
+    files = Files("a", "b")
+    files.refresh()
+    read: list[str] = []
+    files.store.hosts = _Watched(files.store.hosts, read)  # type: ignore[assignment]
+
+    assert (["a", "b"], ["change"]) == (names(files.refresh()), read)
+
+
+class _Watched:
+    """A register that tells what was asked of it."""
+
+    def __init__(self, hosts: FakeHosts, read: list[str]) -> None:
+        self._hosts, self._read = hosts, read
+
+    def __getattr__(self, name: str) -> object:
+        self._read.append(name)
+        return getattr(self._hosts, name)
 
 
 def test_a_kept_inventory_retires_nobody() -> None:
