@@ -1,7 +1,6 @@
 """Host patterns select what Ansible's would, and name what they cannot find."""
 
 import re
-import time
 
 import pytest
 from hypothesis import given
@@ -119,16 +118,15 @@ def test_everyday_regular_expressions_are_taken(expression: str) -> None:
     assert expression == compile_bounded(expression).pattern
 
 
+@pytest.mark.timeout(60)
 @given(st.text(alphabet="ab(|)*+?.[]{}12\\", max_size=30))
-def test_what_is_accepted_ends_in_time(expression: str) -> None:
-    """No accepted expression takes longer than a second on an unfriendly name."""
+def test_what_is_accepted_comes_to_an_end(expression: str) -> None:
+    """No accepted expression is worked at for ever on an unfriendly name, as one that tries all ways would be."""
     try:
         compiled = compile_bounded(expression)
     except PatternInvalid:
         return
-    started = time.process_time()
     compiled.match("a" * 60 + "!")
-    assert time.process_time() - started < 1
 
 
 TERMS = st.lists(
