@@ -29,10 +29,11 @@ all_updates() {
     printf '[%s] %s: Use-after-free in subsystem %s.\n' "$(id_of "$number")" "$(cve_of "$number")" "$number"
     number=$((number + 1))
   done
-  host_value number
-  if [ "$((value % 4))" -eq 2 ]; then
-    printf '[%s] Known exploit detection for CVE-2099-1999.\n' "$(id_of detection)"
-  fi
+  # What is offered belongs to the kernel, not to the host.
+  host_value release
+  case $value in
+    *uek*) printf '[%s] Known exploit detection for CVE-2099-1999.\n' "$(id_of detection)" ;;
+  esac
 }
 
 # updates OPTION: of those that are offered what is installed (-x), or is not (-vx).
