@@ -216,7 +216,7 @@ def _report(seen: Seen, shown: _Shown, settings: _Settings) -> ToolReport:
     return ToolReport(
         tool=tool,
         told=(_told(level, shown.updates, settings),) if level else (),
-        is_in_use=settings.is_automatic and shown.state is ToolState.READY,
+        is_in_use=bool(settings.loaded) or (settings.is_automatic and shown.state is ToolState.READY),
         userspace_patches=parse_user(user.text) if user is not None and user.exit_status == 0 else (),
     )
 

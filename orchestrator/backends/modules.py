@@ -16,7 +16,7 @@ from orchestrator.errors import (
     NeedsRoot,
     PatchRefused,
     SignatureRequired,
-    ToolNotReady,
+    ToolConflict,
     WrongBuild,
 )
 
@@ -90,7 +90,7 @@ def _in_conflict(name: str, facts: Facts, action: Action) -> PatchRefused | None
     tool = facts.tool(name)
     if tool is None or tool.state is not ToolState.CONFLICT or action is Action.REVERT:
         return None
-    return ToolNotReady(f"{name} is in {tool.state}: {tool.detail}")
+    return ToolConflict(tool.detail or "another live-patch tool is in use on this host")
 
 
 def _wrong_build(facts: Facts, patch: Patch, build: Build | None) -> PatchRefused | None:

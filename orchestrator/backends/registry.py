@@ -13,12 +13,13 @@ from orchestrator.backends.libcare import LibCare
 from orchestrator.backends.libpulp import Libpulp
 from orchestrator.backends.suse import Suse
 from orchestrator.backends.userspace import Userspace
-from orchestrator.core.facts import Facts, Tool
+from orchestrator.core.facts import Facts, Tool, ToolState
 from orchestrator.core.model import Moment
 from orchestrator.core.tools import ToolReport, settle_tools
 from orchestrator.errors import NotFound
 from orchestrator.probe.answer import Answer
 from orchestrator.probe.script import ProbePart
+from orchestrator.probe.text import clean
 
 BACKENDS: Mapping[str, Backend] = {
     backend.name: backend
@@ -59,11 +60,12 @@ def with_tools(facts: Facts, answer: Answer, *, at: Moment, deep: bool) -> Facts
 
 
 def _report(one: Backend, seen: Seen, *, deep: bool) -> ToolReport:
-    report = one.read(seen)
-    if not deep:
-        return report
-    return report.model_copy(update={"tool": _with_deep(one, seen, report.tool)})
-
-
-def _with_deep(one: Backend, seen: Seen, tool: Tool) -> Tool:
-    return tool.model_copy(update={"deep": one.read_deep(seen)})
+    """A reader that fails makes its tool one that cannot be understood: an answer that nobody thought of must not end
+    the check of every other host."""
+    try:
+        report = one.read(seen)
+        found = one.read_deep(seen) if deep else None
+    except Exception as exc:
+        detail = f"its answer could not be read: {type(exc).__name__}: {clean(str(exc))}"
+        return ToolReport(tool=Tool(name=one.name, state=ToolState.ERROR, detail=detail))
+    return report.model_copy(update={"tool": report.tool.model_copy(update={"deep": found})}) if deep else report

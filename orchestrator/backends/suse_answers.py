@@ -224,7 +224,7 @@ def parse_registration(text: str) -> Registration:
     """``SUSEConnect --status``. What cannot be read says nothing against the host: SUSE Manager's do without."""
     try:
         products = json.loads(text[text.index("[") : MOST_TEXT])
-    except ValueError:
+    except (ValueError, RecursionError):
         return Registration()
     known = [product for product in products if isinstance(product, dict)] if isinstance(products, list) else []
     modules = [product for product in known if "live-patching" in str(product.get("identifier", ""))]

@@ -6,11 +6,11 @@ from orchestrator.backends.base import Capabilities, Work
 from orchestrator.backends.guard import GuardAnswer, ToolOrder, parse_answer, status_command
 from orchestrator.backends.guarded_tool import start_tool
 from orchestrator.core.attempts import Action
-from orchestrator.core.facts import Facts, ToolState
+from orchestrator.core.facts import Facts, Tool, ToolState
 from orchestrator.core.hosts import Host
 from orchestrator.core.offers import Offer, Payload
 from orchestrator.core.patches import Patch
-from orchestrator.errors import NeedsRoot, PatchRefused, ToolNotReady
+from orchestrator.errors import NeedsRoot, PatchRefused, ToolConflict, ToolMissing, ToolNotReady, WrongBuild
 from orchestrator.ports.ssh import Command, Completed
 
 
@@ -37,10 +37,11 @@ class VendorTool:
             return ToolNotReady(f"{self.name} applies what it offers itself, no module of the catalogue")
         tool = facts.tool(self.name)
         if tool is None or tool.state in (ToolState.ABSENT, ToolState.CONTAINER):
-            return ToolNotReady(f"{self.name} is not on this host")
-        is_forward = action in (Action.APPLY, Action.PERSIST, Action.PIN)
-        if is_forward and tool.state is not ToolState.READY:
-            return ToolNotReady(f"{self.name} is {tool.state}: {tool.detail or tool.state.value}")
+            return ToolMissing(f"{self.name} is not on this host")
+        if action in (Action.APPLY, Action.PERSIST, Action.PIN):
+            refused = _not_usable(tool) or _other_kernel(facts, payload)
+            if refused is not None:
+                return refused
         return _not_root(self.name, facts)
 
     def start(self, host: Host, work: Work, nonce: str) -> Command:
@@ -79,6 +80,22 @@ class VendorTool:
             package=offer.package or "",
             level=attempt.level or offer.level or "",
         )
+
+
+def _not_usable(tool: Tool) -> PatchRefused | None:
+    if tool.state is ToolState.CONFLICT:
+        return ToolConflict(tool.detail or "another live-patch tool is in use on this host")
+    if tool.state is not ToolState.READY:
+        return ToolNotReady(f"{tool.name} is {tool.state}: {tool.detail or tool.state.value}")
+    return None
+
+
+def _other_kernel(facts: Facts, payload: Payload | None) -> PatchRefused | None:
+    """Another boot may have brought another kernel than the one that the offer was for."""
+    running = facts.kernel.running if facts.kernel is not None else None
+    if not isinstance(payload, Offer) or running == payload.kernel:
+        return None
+    return WrongBuild(f"the offer is for {payload.kernel}; the host runs {running or 'nobody knows what'}")
 
 
 def _not_root(name: str, facts: Facts) -> PatchRefused | None:

@@ -25,9 +25,10 @@ class Candidate(Frozen):
 
     ``facts`` None: not known, and ``error_code``, ``error`` say why (the last check's error). ``is_reachable`` False:
     the last check could not reach it, whatever is remembered. ``duplicate_of``: the first name of this machine, which
-    may be no target; None where this is the first. ``backend``: which one would act. ``offer``: what its own tool
-    offers, or why nothing; None where a patch of the catalogue is planned. ``refusal``: the error code with which its
-    backend would refuse this now, None where it would not.
+    may be no target; None where this is the first. ``backend``: which one would act; ``reverts``: it could take out
+    again what it brings. ``offer``: what the host's own tool offers, or why nothing; None where a patch of the
+    catalogue is planned. ``refusal``: the error code with which the backend would refuse this now, None where it would
+    not.
     """
 
     host_id: str
@@ -45,6 +46,7 @@ class Candidate(Frozen):
     error: str | None = None
     exposures: tuple[Exposure, ...] = ()
     offer: Offer | NoOffer | None = None
+    reverts: bool = True
     refusal: str | None = None
     refusal_detail: str = ""
 
@@ -72,6 +74,8 @@ _BY_REFUSAL = {
     "wrong_build": LeftOutReason.NO_BUILD,
     "build_unreadable": LeftOutReason.UNKNOWN_FACTS,
     "downgrade": LeftOutReason.SUPERSEDED,
+    "tool_missing": LeftOutReason.NO_TOOL,
+    "tool_conflict": LeftOutReason.TOOL_CONFLICT,
 }
 
 

@@ -153,9 +153,14 @@ def _live_patch(facts: Facts, tools: Sequence[Tool]) -> Result:
     if facts.virtualization is Virtualization.CONTAINER:
         return Result(step=Step.LIVE_PATCH, health=Health.FAIL, detail="a container: patch the machine it runs on")
     ready = [tool.name for tool in tools if tool.state is ToolState.READY]
-    amiss = [line for tool in tools for line in _amiss(tool)]
+    amiss = [line for tool in tools for line in _amiss(tool) if not _gives_way(tool, ready)]
     health = Health.FAIL if not ready else Health.WARN if amiss else Health.OK
     return Result(step=Step.LIVE_PATCH, health=health, detail="; ".join([*ready, *amiss]) or _without_tool(tools))
+
+
+def _gives_way(tool: Tool, ready: Sequence[str]) -> bool:
+    """Modules of the catalogue stay out of a kernel that a vendor's tool patches: nothing is amiss with that."""
+    return tool.name in MODULE_TOOLS and tool.state is ToolState.CONFLICT and bool(ready)
 
 
 def _amiss(tool: Tool) -> list[str]:

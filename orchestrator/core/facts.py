@@ -261,9 +261,10 @@ class Facts(Frozen):
         """SHA-256 (hex) over what tells one state of the host from another.
 
         Outside it are `volatile`, the package items (their fingerprint stands for them), and what differs from look to
-        look: who blocks a transition, and how many processes carry a patch or run old libraries.
+        look: who blocks a transition, how many processes carry a patch or run old libraries, the text of an answer that
+        nobody understood.
         """
-        stable = self.model_dump_json(exclude=_UNSTABLE)
+        stable = self.model_copy(update={"tools": tuple(map(_stable, self.tools))}).model_dump_json(exclude=_UNSTABLE)
         return hashlib.sha256(stable.encode()).hexdigest()
 
     def tool(self, name: str) -> Tool | None:
@@ -273,6 +274,14 @@ class Facts(Frozen):
     def patch_with_build(self, build_id: str) -> LivePatch | None:
         """The live patch whose module has that build id, or None."""
         return next((patch for patch in self.live_patches if patch.build_id == build_id), None)
+
+
+def _stable(tool: Tool) -> Tool:
+    """Without a text that was kept because it was not understood: times may stand in it."""
+    deep = tool.deep
+    if deep is not None and deep.state is ToolState.ERROR:
+        deep = deep.model_copy(update={"detail": None})
+    return tool.model_copy(update={"deep": deep} | ({"detail": None} if tool.state is ToolState.ERROR else {}))
 
 
 _UNSTABLE: dict[str, Any] = {

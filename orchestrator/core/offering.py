@@ -35,7 +35,7 @@ def offered(facts: Facts, tools: Sequence[str], *, only: str | None = None) -> O
     ``tools``: the names of those that bring their own patches, in the order in which they are chosen when several are
     ready; ``only``: the one that the playbook or the inventory names.
     """
-    tool = _chosen(facts, tools if only is None else [only])
+    tool = _chosen(facts, [name for name in tools if only in (None, name)])
     if tool is None:
         return NoOffer(reason=LeftOutReason.NO_TOOL, detail=only or "")
     if tool.state is not ToolState.READY:

@@ -20,6 +20,7 @@ from orchestrator.core.plans import (
     held_slots,
 )
 from orchestrator.core.playbooks import Canary, Playbook, settings
+from orchestrator.core.verdict import level_of
 from orchestrator.errors import PlaybookInvalid
 
 __all__ = ["DEFAULT_TOOL", "Candidate", "plan"]
@@ -119,11 +120,18 @@ def _hosts(fits: Sequence[Fit], waves: Sequence[PlannedWave]) -> tuple[PlannedHo
             backend=fit.backend,
             build=fit.payload if isinstance(fit.payload, Build) else None,
             offer=fit.payload if isinstance(fit.payload, Offer) else None,
+            level_before=_level_before(fit),
+            reverts=fit.candidate.reverts,
             boot_id=fit.boot_id,
         )
         for fit in fits
     )
     return tuple(sorted(hosts, key=lambda host: (host.wave, host.name)))
+
+
+def _level_before(fit: Fit) -> str | None:
+    facts = fit.candidate.facts
+    return level_of(facts, fit.payload) if facts is not None else None
 
 
 _WARNED = (
@@ -142,6 +150,7 @@ _WARNED = (
     LeftOutReason.TOOL_ERROR,
     LeftOutReason.UNKNOWN_UPDATES,
     LeftOutReason.REBOOT_ONLY,
+    LeftOutReason.REFUSED,
 )
 """Reasons that leave a host as exposed as it was, without anybody having decided so."""
 

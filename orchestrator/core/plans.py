@@ -89,7 +89,9 @@ class HeldSlots(Frozen):
 
 class PlannedHost(Frozen):
     """One host of the plan, on the boot that the plan was made for. It gets the module ``build``, or what its own tool
-    offers; exactly one of the two is there."""
+    offers; exactly one of the two is there. ``level_before``: what that tool has in force already. ``reverts``: whether
+    its backend can take out again what it brings.
+    """
 
     host_id: str
     name: str
@@ -100,6 +102,8 @@ class PlannedHost(Frozen):
     backend: str
     build: Build | None = None
     offer: Offer | None = None
+    level_before: str | None = None
+    reverts: bool = True
     boot_id: str
 
     @model_validator(mode="after")

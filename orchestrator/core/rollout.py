@@ -114,6 +114,7 @@ def start(plan: Plan, now: datetime) -> RolloutState:
                 is_canary=host.is_canary,
                 site=host.site,
                 group=host.group,
+                reverts=host.reverts,
             )
             for host in plan.hosts
         },

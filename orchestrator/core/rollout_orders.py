@@ -108,12 +108,12 @@ def rollback(draft: Draft) -> None:
     """Take out what it brought; hosts in flight finish first."""
     if draft.status is R.PLANNED or draft.is_rolling_back:
         raise Conflict(f"the rollout is {draft.status}: there is nothing to roll back, or it is under way")
-    if not any(host.may_carry or host.in_flight for host in draft.hosts.values()):
-        raise Conflict("this rollout has no patch in force that could be taken out")
+    if not any(host.reverts and (host.may_carry or host.in_flight) for host in draft.hosts.values()):
+        raise Conflict("this rollout has no patch in force that could be taken out without a reboot")
     draft.leave_waiting()
     draft.ending, draft.is_rolling_back = None, True
     for host in list(draft.hosts.values()):
-        draft.change_host(host, to_revert=host.may_carry or host.in_flight)
+        draft.change_host(host, to_revert=host.reverts and (host.may_carry or host.in_flight))
     draft.move(R.ROLLING_BACK, "ordered by an operator")
 
 

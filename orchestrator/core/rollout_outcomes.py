@@ -61,7 +61,9 @@ def _applied(draft: Draft, host: HostRun, event: HostFinished) -> None:
 
 
 def _seen(event: HostFinished) -> dict[str, object]:
-    return {"level": event.level, "boot_id": event.boot_id}
+    """Only what was verified as what it was to be is soaked, and taken out, as such."""
+    is_good = event.code in (O.DONE, O.ALREADY)
+    return {"level": event.level if is_good else None, "boot_id": event.boot_id}
 
 
 def _against_frozen(

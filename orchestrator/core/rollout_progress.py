@@ -176,7 +176,7 @@ def _finish(draft: Draft) -> None:
 
 
 def _taken_back(draft: Draft) -> list[HostRun]:
-    carrying = [host for host in draft.hosts.values() if host.may_carry]
+    carrying = [host for host in draft.hosts.values() if host.may_carry and host.reverts]
     wave = draft.current
     chosen = {
         OnFailure.STOP: [],
@@ -196,13 +196,19 @@ def _roll_back(draft: Draft) -> None:
         draft.start(ready, Action.REVERT)
         return
     failed = [host.name for host in draft.hosts.values() if host.state is H.REVERT_FAILED]
-    reason = draft.ending.reason if draft.ending else "ordered by an operator"
+    reason = (draft.ending.reason if draft.ending else "ordered by an operator") + _staying(draft)
     _close_waves(draft, reason)
     draft.is_rolling_back = False
     if failed:
         draft.move(R.ROLLBACK_FAILED, f"not taken out, or that cannot be told: {', '.join(failed)}")
     else:
         draft.move(draft.ending.status if draft.ending else R.ROLLED_BACK, reason)
+
+
+def _staying(draft: Draft) -> str:
+    """Who keeps the patch because no tool takes it out without a reboot."""
+    count = sum(host.may_carry and not host.reverts for host in draft.hosts.values())
+    return f"; {count} hosts keep the patch: their tools take nothing out without a reboot" if count else ""
 
 
 def _close_waves(draft: Draft, reason: str) -> None:

@@ -46,10 +46,11 @@ class Policy(Frozen):
 class HostRun(Frozen):
     """One host. ``key`` and ``action`` are set exactly while an attempt is in flight.
 
-    ``may_carry``: our module may be in memory or in its boot configuration through this rollout. ``holds_slot``: it
-    was in trouble and has not ended patched since. ``previous``: the state that a retry left. ``to_revert``: its patch
-    is to be taken out. ``not_before``: its lock was held elsewhere; try again then. ``level``: what its tool had in
-    force when it was verified; None for modules of the catalogue. ``boot_id``: the boot in which that was.
+    ``reverts``: what its backend brings can be taken out again. ``may_carry``: our patch may be in memory or in its
+    boot configuration through this rollout. ``holds_slot``: it was in trouble and has not ended patched since.
+    ``previous``: the state that a retry left. ``to_revert``: its patch is to be taken out. ``not_before``: its lock was
+    held elsewhere; try again then. ``level``: what its tool had in force when it was verified as what it was to be;
+    None for modules of the catalogue. ``boot_id``: the boot in which it was last seen for an attempt.
     """
 
     host_id: str
@@ -58,6 +59,7 @@ class HostRun(Frozen):
     is_canary: bool
     site: str | None
     group: str
+    reverts: bool = True
     state: HostStatus = HostStatus.PENDING
     detail: str = ""
     attempts: int = 0

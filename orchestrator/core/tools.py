@@ -5,16 +5,18 @@ sysfs does not show as applied is no success, and `Tool.disagrees` names it.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 from orchestrator.core.facts import (
+    Deep,
     Facts,
     Kernel,
     LivePatch,
     PatchState,
     Tool,
     ToolState,
+    Update,
     UserspacePatch,
 )
 from orchestrator.core.model import Frozen
@@ -22,6 +24,8 @@ from orchestrator.core.offers import TOOL_WORD
 
 MODULE_TOOLS = frozenset({"klp", "kpatch"})
 """Tools that load modules of the catalogue, by different means: they do not exclude each other."""
+
+AS_OF_DEEP = "so the last deep check: `patchwave scan --deep` asks again"
 
 LEAST_FIRST = (
     PatchState.FAILED,
@@ -123,23 +127,31 @@ def _overstates(told: Told, seen: LivePatch) -> tuple[str, ...]:
     return (f"says that {told.name} is applied, and the kernel says {seen.state}",)
 
 
-def _in_use(reports: Iterable[ToolReport], patches: Iterable[LivePatch]) -> frozenset[str]:
+def _in_use(reports: Sequence[ToolReport], patches: Iterable[LivePatch]) -> dict[str, str]:
+    """The tools that keep others out, and why. One that cannot be understood may have anything in force: it keeps
+    others out as well, and a patch that nobody claims may be its own."""
+    unreadable = {one.tool.name for one in reports if one.excludes and one.tool.state is ToolState.ERROR}
     loaded = {patch.tool for patch in patches if patch.state is not PatchState.DISABLED}
-    return frozenset(
-        report.tool.name for report in reports if report.excludes and (report.is_in_use or report.tool.name in loaded)
-    )
+    loaded -= MODULE_TOOLS if unreadable else frozenset()
+    using = {one.tool.name for one in reports if one.excludes and (one.is_in_use or one.tool.name in loaded)}
+    return dict.fromkeys(unreadable, "cannot be understood") | dict.fromkeys(using, "patches this kernel")
 
 
-def _settled(report: ToolReport, in_use: frozenset[str], disagrees: tuple[str, ...]) -> Tool:
+def _settled(report: ToolReport, in_use: Mapping[str, str], disagrees: tuple[str, ...]) -> Tool:
     tool = _named(report.tool)
     if disagrees:
         tool = tool.model_copy(update={"disagrees": (*tool.disagrees, *disagrees)})
-    others = _rivals(tool.name, in_use) if report.excludes else []
-    if not others or tool.state in (ToolState.ABSENT, ToolState.CONTAINER):
+    rivals = _rivals(tool.name, in_use) if report.excludes else []
+    if not rivals or tool.state in (ToolState.ABSENT, ToolState.CONTAINER, ToolState.ERROR):
         return tool
-    return tool.model_copy(
-        update={"state": ToolState.CONFLICT, "detail": f"{' and '.join(others)} patches this kernel"}
-    )
+    detail = " and ".join(f"{name} {in_use[name]}" for name in rivals)
+    return tool.model_copy(update={"state": ToolState.CONFLICT, "detail": detail})
+
+
+def _rivals(name: str, in_use: Collection[str]) -> list[str]:
+    """The tools in use that `name` must not share a kernel with (KernelCare's, Canonical's and Red Hat's manuals)."""
+    own = MODULE_TOOLS if name in MODULE_TOOLS else {name}
+    return sorted(set(in_use) - own)
 
 
 def _named(tool: Tool) -> Tool:
@@ -148,12 +160,6 @@ def _named(tool: Tool) -> Tool:
         return tool
     detail = f"it calls what is in force {tool.level[:100]!r}"
     return tool.model_copy(update={"level": None, "state": ToolState.ERROR, "detail": detail})
-
-
-def _rivals(name: str, in_use: frozenset[str]) -> list[str]:
-    """The tools in use that `name` must not share a kernel with (KernelCare's, Canonical's and Red Hat's manuals)."""
-    own = MODULE_TOOLS if name in MODULE_TOOLS else {name}
-    return sorted(in_use - own)
 
 
 def _with_effective(facts: Facts, tools: Iterable[Tool]) -> Kernel | None:
@@ -166,8 +172,9 @@ def _with_effective(facts: Facts, tools: Iterable[Tool]) -> Kernel | None:
 def with_deep(before: Facts | None, facts: Facts, *, at: datetime, is_deep: bool) -> Facts:
     """The facts of a check at that moment with what deep checks found: its own, or the last one's of this boot.
 
-    An ordinary check keeps the last deep one's findings, unless they have been overtaken: what a tool offers is unknown
-    again once it has something else in force. What they say against a tool counts until the next deep check.
+    An ordinary check keeps the last deep one's findings, unless they have been overtaken: once a tool has something
+    else in force than then, and not just the last that it offered, what it offers is unknown. What they say against a
+    tool counts until the next deep check.
     """
     deep_at, old = (at if is_deep else None), dict[str, Tool]()
     if not is_deep and before is not None and facts.boot_id is not None and before.boot_id == facts.boot_id:
@@ -184,8 +191,16 @@ def with_deep(before: Facts | None, facts: Facts, *, at: datetime, is_deep: bool
 def _carried(tool: Tool, old: Tool | None) -> Tool:
     if old is None or old.deep is None:
         return tool
-    deep = old.deep if old.level == tool.level else old.deep.model_copy(update={"updates": None})
+    deep = old.deep if old.level == tool.level else old.deep.model_copy(update={"updates": _left(tool, old.deep)})
     return tool.model_copy(update={"deep": deep})
+
+
+def _left(tool: Tool, deep: Deep) -> tuple[Update, ...] | None:
+    """What is still offered now that the level is another one; None: nobody knows."""
+    live = [update for update in deep.updates or () if not update.needs_reboot]
+    if tool.level is None or not live or live[-1].version != tool.level:
+        return None
+    return tuple(update for update in deep.updates or () if update.needs_reboot)
 
 
 def _against(tool: Tool, today: date) -> Tool:
@@ -194,7 +209,8 @@ def _against(tool: Tool, today: date) -> Tool:
     if tool.state is not ToolState.READY or deep is None:
         return tool
     if deep.state is not None:
-        return tool.model_copy(update={"state": deep.state, "detail": deep.detail or tool.detail})
+        detail = "; ".join(filter(None, (deep.detail or tool.detail, AS_OF_DEEP)))
+        return tool.model_copy(update={"state": deep.state, "detail": detail})
     if deep.coverage_until is not None and deep.coverage_until < today:
         detail = f"the running kernel was covered until {deep.coverage_until}"
         return tool.model_copy(update={"state": ToolState.COVERAGE_EXPIRED, "detail": detail})

@@ -6,7 +6,7 @@ force and the kernel does not contradict. Whatever cannot be read is `UNREADABLE
 """
 
 from orchestrator.core.attempts import OutcomeCode
-from orchestrator.core.facts import BlockingTask, Facts, LivePatch, PatchState, ToolState
+from orchestrator.core.facts import BlockingTask, Facts, LivePatch, PatchState, Tool, ToolState
 from orchestrator.core.meanings import Meaning
 from orchestrator.core.offers import Offer, Payload
 from orchestrator.core.patches import Build
@@ -37,8 +37,6 @@ _BY_STATE = {
 }
 
 _MOVING = frozenset({PatchState.STALLED, PatchState.REVERTING, PatchState.TRANSITIONING})
-_UNTOLD = frozenset({ToolState.ERROR, ToolState.CONTAINER})
-"""States of a tool in which its level says nothing."""
 
 _TELLS_NO_STATE = frozenset({"blocking", "stack", "replace", "version", "cves"})
 """Fields of a live patch that may be unreadable (stacks need root) without its state being in doubt."""
@@ -122,8 +120,11 @@ def _describe_offer(verdict: Verdict, facts: Facts, offer: Offer) -> str:
         return f"{offer.tool} has {tool.level} in force, not {offer.level}"
     if verdict is Verdict.UNREADABLE and tool is not None and tool.state is ToolState.ERROR:
         return f"{offer.tool}: {tool.detail}"
-    level = f" {tool.level}" if tool is not None and tool.level else ""
-    return f"{offer.tool}{level}: {verdict.meaning}"
+    if verdict is Verdict.IN_FORCE and tool is not None:
+        return f"{offer.tool} {tool.level} is in force"
+    if verdict is Verdict.NOT_IN_FORCE and tool is not None:
+        return f"{offer.tool} has {tool.level or 'nothing'} in force"
+    return f"{offer.tool}: {verdict.meaning}"
 
 
 def _rebooted(before: Facts, after: Facts) -> Verdict | None:
@@ -152,11 +153,16 @@ def _judge_offer(before: Facts, after: Facts, offer: Offer) -> Verdict:
         return unsettled
     level, old = level_of(after, offer), level_of(before, offer)
     is_live = any(patch.state is PatchState.APPLIED for patch in _ours(after, offer))
-    if level is None or not is_live or (offer.level is None and level == old):
+    if level is None or not is_live or not _runs(after, offer) or (offer.level is None and level == old):
         return Verdict.NOT_IN_FORCE
     if offer.level in (None, level):
         return Verdict.IN_FORCE
     return Verdict.NOT_IN_FORCE if level == old else Verdict.OTHER_PATCH
+
+
+def _runs(facts: Facts, offer: Offer) -> bool:
+    """Levels of two kernels may have the same name."""
+    return facts.kernel is not None and facts.kernel.running == offer.kernel
 
 
 def _judge_offer_out(after: Facts, offer: Offer) -> Verdict:
@@ -164,19 +170,26 @@ def _judge_offer_out(after: Facts, offer: Offer) -> Verdict:
     if unsettled is not None:
         return unsettled
     level = level_of(after, offer)
-    is_out = level is None or (offer.level is not None and level != offer.level)
+    is_out = level is None or not _runs(after, offer) or (offer.level is not None and level != offer.level)
     return Verdict.NOT_IN_FORCE if is_out else Verdict.IN_FORCE
 
 
 def _unsettled(after: Facts, offer: Offer) -> Verdict | None:
     """Why the tool's own level says nothing yet; None when it counts."""
     tool = after.tool(offer.tool)
-    if any(_matters(field) for field in after.unknown) or tool is None or tool.state in _UNTOLD:
+    if any(_matters(field) for field in after.unknown) or tool is None or _is_untold(tool):
         return Verdict.UNREADABLE
     if tool.disagrees:
         return Verdict.CONTRADICTED
     states = [patch.state for patch in _ours(after, offer)]
     return next((_BY_STATE[state] for state in LEAST_FIRST if state in states and state in _MOVING), None)
+
+
+def _is_untold(tool: Tool) -> bool:
+    """A deep check that was not understood leaves a level that the ordinary one told."""
+    if tool.state is ToolState.ERROR and tool.deep is not None and tool.deep.state is ToolState.ERROR:
+        return tool.level is None
+    return tool.state in (ToolState.ERROR, ToolState.CONTAINER)
 
 
 def _matters(unknown_field: str) -> bool:

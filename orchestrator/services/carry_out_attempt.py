@@ -7,19 +7,19 @@ rather than what any command said.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
 from orchestrator.backends.base import Backend, Work
 from orchestrator.backends.guard import GuardAnswer, GuardState
 from orchestrator.core.attempts import Action, Attempt, Outcome, OutcomeCode
-from orchestrator.core.facts import Facts, Observation
+from orchestrator.core.facts import Facts, Observation, ToolState
 from orchestrator.core.fleet import Member
 from orchestrator.core.offers import Offer, Payload
 from orchestrator.core.patches import Patch
 from orchestrator.core.playbooks import Limits
-from orchestrator.core.verdict import Verdict, judge_apply, judge_revert
+from orchestrator.core.verdict import Verdict, judge_apply, judge_revert, level_of
 from orchestrator.errors import (
     HostError,
     IdentityConflict,
@@ -49,11 +49,13 @@ _OVER = (GuardState.ABSENT, GuardState.FINISHED, GuardState.DIED, GuardState.REF
 @dataclass(frozen=True, kw_only=True)
 class Errand:
     """What an attempt is about. ``patch``: the catalogue's, None for an offer of the host's own tool; ``payload``: its
-    module, or the offer with the level that is to be in force, where that is known already."""
+    module, or the offer with the level that is to be in force, where that is known already. ``level_before``: what the
+    tool had in force when the rollout was planned."""
 
     backend: str
     patch: Patch | None
     payload: Payload
+    level_before: str | None = None
 
 
 class Check(Protocol):
@@ -135,6 +137,11 @@ class AttemptRunner:
         )
 
 
+def _tells_level(facts: Facts, offer: Offer) -> bool:
+    tool = facts.tool(offer.tool)
+    return tool is not None and tool.state is not ToolState.ERROR
+
+
 @dataclass(kw_only=True)
 class _Course:
     """One attempt on its way. ``before`` is what the host was like before anything was sent, where that was seen."""
@@ -169,7 +176,7 @@ class _Course:
             self.before = self.runner.check(self.member, self.attempt.id).facts
             if self.attempt.boot_id is None or self._reverts:
                 self.attempt = self.attempt.model_copy(update={"boot_id": self.before.boot_id})
-            return self._decided(self.before) or self._send()
+            return self._decided(self.before) or self._nothing_of_ours(self.before) or self._send()
         except (PatchRefused, RootUnavailable, ShellUnusable) as refused:
             return read_refusal(refused)
         except HostError as exc:
@@ -190,6 +197,19 @@ class _Course:
         refused = self.backend.refusal(facts, patch, payload, ours=ours, action=action)
         if refused is not None:
             raise refused
+        return None
+
+    def _nothing_of_ours(self, facts: Facts) -> Finding | None:
+        """Of a tool's patches only what the rollout brought is taken out. Where an attempt's end was never seen, that
+        is whatever the tool has in force now and had not then."""
+        payload, errand = self.errand.payload, self.errand
+        if not self._reverts or not isinstance(payload, Offer) or not _tells_level(facts, payload):
+            return None
+        level = level_of(facts, payload)
+        if level in (None, errand.level_before):
+            return Finding(code=OutcomeCode.ALREADY, detail=f"{payload.tool} has nothing of this rollout in force")
+        if payload.level is None:
+            self.errand = replace(errand, payload=Offer.model_validate(payload.model_dump() | {"level": level}))
         return None
 
     def _send(self) -> Finding:
@@ -324,10 +344,14 @@ class _Course:
             after = self.runner.check(self.member, apart_from).facts
         except HostError:
             return None, None
-        # Where nobody saw the host before, only the boot it was meant for is known of that time.
-        before = self.before or after.model_copy(update={"boot_id": self.attempt.boot_id or after.boot_id})
+        before = self.before or self._as_planned(after)
         judge = judge_revert if self.attempt.action is Action.REVERT else judge_apply
         return judge(before, after, self.errand.payload), after
+
+    def _as_planned(self, after: Facts) -> Facts:
+        """Where this process did not see the host before: the boot it was meant for, the level it was planned at."""
+        tools = tuple(tool.model_copy(update={"level": self.errand.level_before}) for tool in after.tools)
+        return after.model_copy(update={"boot_id": self.attempt.boot_id or after.boot_id, "tools": tools})
 
     def _had_nothing_to_revert(self) -> bool:
         if not self._reverts or self.before is None:

@@ -170,9 +170,9 @@ class CheckHosts:
             raise IdentityConflict(kept.error or "")
         return kept.observation
 
-    def look(self, member: Member) -> CheckRecord:
+    def look(self, member: Member, *, deep: bool = False) -> CheckRecord:
         """Check one host, and keep what was seen; the record as it was stored."""
-        return self.keep(member, self.one(member, self._last_facts(member)))
+        return self.keep(member, self.one(member, self._last_facts(member), deep=deep))
 
     def one(self, member: Member, before: Facts | None = None, *, deep: bool = False) -> CheckRecord:
         """Check one host; nothing is stored."""

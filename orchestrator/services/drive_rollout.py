@@ -229,7 +229,7 @@ class _Drive:
         return {start.key: self._intent(start, self.planned[start.host_id], state, now) for start in starts}
 
     def _intent(self, start: StartAttempt, planned: PlannedHost, state: RolloutState, now: datetime) -> Attempt:
-        payload = _payload(planned, state)
+        payload = _payload(planned, state, start.action)
         return Attempt(
             id=self.engine.new_id(),
             rollout_id=self.row.id,
@@ -336,7 +336,12 @@ class _Drive:
 
     def _errand(self, planned: PlannedHost, attempt: Attempt) -> Errand:
         """As the intent has it: what a canary showed meanwhile does not change an attempt under way."""
-        return Errand(backend=planned.backend, patch=self.patch, payload=_at_level(planned.payload, attempt.level))
+        return Errand(
+            backend=planned.backend,
+            patch=self.patch,
+            payload=_at_level(planned.payload, attempt.level),
+            level_before=planned.level_before,
+        )
 
     def _may_send(self) -> bool:
         """Whether the rollout is still ours: an engine that was suspended must not send what another one gave up."""
@@ -353,7 +358,8 @@ class _Drive:
             if member is None:
                 return _soaked(host_id, None, "the inventory no longer lists it")
             try:
-                record = self.engine.check_hosts.look(member)
+                # What tools offer next is asked on this occasion: the level that was offered last is in force now.
+                record = self.engine.check_hosts.look(member, deep=isinstance(payload, Offer))
             except InvalidInput as exc:
                 # The pins, say, were damaged meanwhile: that is no reason to end the engine, and no good sign either.
                 return _soaked(host_id, None, str(exc))
@@ -366,10 +372,10 @@ class _Drive:
         return job
 
 
-def _payload(planned: PlannedHost, state: RolloutState) -> Payload:
-    """What this host gets: where its canary showed a level, that one. What it has itself is what is taken out."""
-    run = state.hosts[planned.host_id]
-    return _at_level(planned.payload, run.level or state.levels.get(planned.group))
+def _payload(planned: PlannedHost, state: RolloutState, action: Action) -> Payload:
+    """What this host gets: where its canary showed a level, that one. What is taken out is what it was verified at."""
+    own = state.hosts[planned.host_id].level if action is not Action.APPLY else None
+    return _at_level(planned.payload, own or state.levels.get(planned.group))
 
 
 def _at_level(payload: Payload, level: str | None) -> Payload:

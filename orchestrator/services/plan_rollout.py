@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from orchestrator.backends.registry import BACKENDS, backend
 from orchestrator.core.attempts import Action
 from orchestrator.core.catalogue import in_force, replaced_by
-from orchestrator.core.facts import Facts, Virtualization
+from orchestrator.core.facts import Facts, PatchState, Virtualization
 from orchestrator.core.fleet import Fleet, Member
 from orchestrator.core.identity import second_names
 from orchestrator.core.offering import NoOffer, offered
 from orchestrator.core.offers import Offer, Payload
 from orchestrator.core.patches import Patch
 from orchestrator.core.planning import DEFAULT_TOOL, Candidate, plan
-from orchestrator.core.plans import Plan
+from orchestrator.core.plans import Plan, PlannedHost
 from orchestrator.core.playbooks import Playbook
 from orchestrator.core.reopening import reopening
 from orchestrator.core.sightings import CheckRecord, Sighting
@@ -95,16 +95,22 @@ class _Known:
 
     def reopening(self, made: Plan) -> tuple[tuple[str, str], ...]:
         """What a rollback of the planned rollout would expose again: what the patch replaced does not come back. Of
-        what tools offer: what it fixes, where they can take it out."""
+        what tools offer: what it fixes and what they have in force already, where they can take it out; some take out
+        all at once."""
         if self.patch is None:
-            offers = [(host.name, host.offer) for host in made.hosts if host.backend in ROLLING_BACK]
-            return tuple(sorted((name, cve) for name, offer in offers if offer is not None for cve in offer.cves))
+            return tuple(sorted({(host.name, cve) for host in made.hosts for cve in self._taken_out(host)}))
         planned: dict[str, list[Patch]] = {}
         for host in made.hosts:
             forced = [one.patch for one in in_force(self.latest[host.host_id].facts, tuple(self.ours.values()))]
             gone = {old.id for old in replaced_by(self.patch, forced)}
             planned[host.name] = [self.patch, *(old for old in forced if old.id not in gone)]
         return reopening(planned, self.patch)
+
+    def _taken_out(self, host: PlannedHost) -> tuple[str, ...]:
+        if host.offer is None or not host.reverts:
+            return ()
+        live = [one for one in self.latest[host.host_id].facts.live_patches if one.tool == host.backend]
+        return (*host.offer.cves, *(cve for one in live if one.state is PatchState.APPLIED for cve in one.cves))
 
     def stale_warnings(self, made: Plan) -> tuple[str, ...]:
         """What tools offered a while ago may not be what they offer now."""
@@ -130,6 +136,7 @@ class _Known:
             labels=record.labels,
             backend=name,
             offer=offer,
+            reverts=name in ROLLING_BACK,
             facts=facts,
             is_reachable=check is None or check.observation is not None,
             is_retired=record.retired_at is not None,

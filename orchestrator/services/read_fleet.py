@@ -8,10 +8,10 @@ from typing import Any
 from orchestrator.backends.registry import BACKENDS
 from orchestrator.core.exposure_report import exposure_row, is_over
 from orchestrator.core.exposure_states import ExposureState
+from orchestrator.core.host_glance import HostGlance
 from orchestrator.core.host_view import host_view
 from orchestrator.core.identity import HostRecord
 from orchestrator.core.patches import Patch
-from orchestrator.core.sightings import Sighting
 from orchestrator.core.windows import Exposure
 from orchestrator.errors import NotFound
 from orchestrator.ports.runtime import Clock
@@ -56,14 +56,9 @@ class ReadFleet:
 
     def exposures(self) -> tuple[Exposure, ...]:
         """All current exposures of hosts that are not retired; what nobody looked at in time is unknown."""
-        latest, now = self.store.sightings.latest(), self.clock.now()
-        retired = {record.id for record in self.store.hosts.all() if record.retired_at is not None}
-        current = (
-            exposure
-            for exposure in self.store.exposures.all()
-            if exposure.host_id not in retired and not is_over(exposure)
-        )
-        return tuple(as_of(exposure, latest.get(exposure.host_id), now) for exposure in current)
+        glances, now = {one.host_id: one for one in self.store.hosts.glances()}, self.clock.now()
+        current = (one for one in self.store.exposures.all() if one.host_id in glances and not is_over(one))
+        return tuple(as_of(exposure, glances[exposure.host_id], now) for exposure in current)
 
     def exposure_rows(self) -> list[Json]:
         """The rows of ``exposure list --json``, by host name and CVE."""
@@ -73,16 +68,16 @@ class ReadFleet:
         return sorted(rows, key=lambda row: (row["host"], row["cve"]))
 
 
-def as_of(exposure: Exposure, sighting: Sighting | None, now: datetime) -> Exposure:
+def as_of(exposure: Exposure, host: HostGlance, now: datetime) -> Exposure:
     """The exposure as of ``now``: silence past the time when a check was due makes it unknown."""
-    if sighting is None or now <= sighting.expected_by or exposure.state is ExposureState.UNKNOWN:
+    if host.last_seen is None or not host.is_overdue(now) or exposure.state is ExposureState.UNKNOWN:
         return exposure
-    silent = (now - sighting.last_seen).total_seconds()
+    silent = (now - host.last_seen).total_seconds()
     return exposure.model_copy(
         update={
             "state": ExposureState.UNKNOWN,
             "reason": None,
-            "since": sighting.last_seen,
+            "since": host.last_seen,
             "unknown_seconds": exposure.unknown_seconds + silent,
         }
     )

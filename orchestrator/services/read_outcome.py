@@ -62,7 +62,7 @@ def read_already(payload: Payload, facts: Facts) -> Finding:
 
 def read_answer(action: Action, answer: GuardAnswer | None) -> Finding | None:
     """What the guard's answer decides by itself: nothing was changed. None: a check must decide."""
-    if answer is None or answer.code is None or answer.code == GuardExit.NOTHING_OFFERED:
+    if answer is None or answer.code is None or answer.code in _NOT_TO_BE_HAD:
         return None
     if action is Action.REVERT and answer.state is GuardState.FINISHED and answer.code != GuardExit.FOREIGN_PATCH:
         return None  # What was installed for the next boot is gone by then.
@@ -88,8 +88,8 @@ def read_verified(
         detail = "the host did not answer until the limit; what became of the attempt is not known"
         return Finding(code=OutcomeCode.UNKNOWN, error_code="not_verified", detail=detail, output=output)
     code = _code(action, answer, verdict)
-    if code is OutcomeCode.FAILED and _had_newest(action, answer, payload, after):
-        code = OutcomeCode.ALREADY
+    if code is OutcomeCode.FAILED and action is Action.APPLY and isinstance(payload, Offer):
+        code = _of_an_offer(answer, payload, after)
     said = (describe(verdict, after, payload).rstrip("."), _tool_said(code, answer), _blockers(output))
     return Finding(
         code=code,
@@ -156,13 +156,18 @@ def _error(code: OutcomeCode, answer: GuardAnswer | None, verdict: Verdict) -> s
     return verdict.value if answer.code == GuardExit.DONE else f"guard_{answer.state.value}"
 
 
-def _had_newest(action: Action, answer: GuardAnswer | None, payload: Payload, after: Facts) -> bool:
-    """The tool was asked for its newest, had nothing to do, and something of it is in force: so that was the newest."""
-    if action is not Action.APPLY or answer is None or not isinstance(payload, Offer) or payload.level is not None:
-        return False
-    is_idle = answer.code in (GuardExit.DONE, GuardExit.NOTHING_OFFERED)
-    tool = after.tool(payload.tool)
-    return is_idle and tool is not None and tool.state is ToolState.READY and tool.level is not None
+def _of_an_offer(answer: GuardAnswer | None, offer: Offer, after: Facts) -> OutcomeCode:
+    """What it means that nothing changed. Asked for its newest, a tool that had nothing to do has that in force; asked
+    for what the canary was verified with, one that cannot have that drifted."""
+    code, tool = (answer.code if answer is not None else None), after.tool(offer.tool)
+    if offer.level is not None:
+        return OutcomeCode.DRIFTED if code in _NOT_TO_BE_HAD else OutcomeCode.FAILED
+    is_well = tool is not None and tool.state is ToolState.READY and tool.level is not None
+    is_idle = code in (GuardExit.DONE, GuardExit.NOTHING_OFFERED)
+    return OutcomeCode.ALREADY if is_idle and is_well else OutcomeCode.FAILED
+
+
+_NOT_TO_BE_HAD = (GuardExit.NOTHING_OFFERED, GuardExit.OTHER_LEVEL)
 
 
 def _tool_said(code: OutcomeCode, answer: GuardAnswer | None) -> str:
@@ -171,7 +176,13 @@ def _tool_said(code: OutcomeCode, answer: GuardAnswer | None) -> str:
     return "" if answer is None or is_well or answer.code not in _IN_ITS_WORDS else _last_line(answer.text)
 
 
-_IN_ITS_WORDS = (GuardExit.INSERT_FAILED, GuardExit.TOOL_FAILED, GuardExit.TOOL_NETWORK)
+_IN_ITS_WORDS = (
+    GuardExit.INSERT_FAILED,
+    GuardExit.TOOL_FAILED,
+    GuardExit.TOOL_NETWORK,
+    GuardExit.NOTHING_OFFERED,
+    GuardExit.OTHER_LEVEL,
+)
 
 
 def _blockers(output: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.core.facts import Facts, LivePatch, PatchState, Tool, ToolState
+from orchestrator.core.facts import Deep, Facts, Kernel, LivePatch, PatchState, Tool, ToolState
 from orchestrator.core.offers import Offer
 from orchestrator.core.verdict import Verdict, describe, judge_apply, judge_revert, level_of
 
@@ -17,15 +17,18 @@ def host(
     patch: PatchState | None = PatchState.APPLIED,
     state: ToolState = ToolState.READY,
     disagrees: tuple[str, ...] = (),
+    deep: Deep | None = None,
     **more: object,
 ) -> Facts:
     """A host whose tool has that level in force, one live patch of the tool's in that state."""
     live = () if patch is None else (LivePatch(tool="kernelcare", name="kernelcare", state=patch),)
-    tool = Tool(name="kernelcare", state=state, level=level, disagrees=disagrees)
-    return Facts.model_validate({"boot_id": boot_id, "tools": (tool,), "live_patches": live} | more)
+    tool = Tool(name="kernelcare", state=state, level=level, disagrees=disagrees, deep=deep)
+    kernel = Kernel(running=NEWEST.kernel)
+    return Facts.model_validate({"boot_id": boot_id, "kernel": kernel, "tools": (tool,), "live_patches": live} | more)
 
 
 BEFORE = host("6")
+GARBLED = Deep(state=ToolState.ERROR, detail="what?")
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,9 @@ BEFORE = host("6")
         (host("7", patch=PatchState.STALLED), Verdict.STALLED, Verdict.STALLED),
         (host("7", disagrees=("says so",)), Verdict.CONTRADICTED, Verdict.CONTRADICTED),
         (host("7", state=ToolState.ERROR), Verdict.UNREADABLE, Verdict.UNREADABLE),
+        (host("7", state=ToolState.ERROR, deep=GARBLED), Verdict.IN_FORCE, Verdict.IN_FORCE),
+        (host(None, state=ToolState.ERROR, deep=GARBLED), Verdict.UNREADABLE, Verdict.UNREADABLE),
+        (host("7", kernel=Kernel(running="5.14.0-99")), Verdict.NOT_IN_FORCE, Verdict.NOT_IN_FORCE),
         (host("7", unknown={"live_patches": "needs_root"}), Verdict.UNREADABLE, Verdict.UNREADABLE),
         (host("7", boot_id="b2"), Verdict.REBOOTED, Verdict.REBOOTED),
         (host("7", boot_id=None), Verdict.UNREADABLE, Verdict.UNREADABLE),
@@ -48,7 +54,8 @@ BEFORE = host("6")
     ],
 )
 def test_an_apply_is_judged_by_the_level(after: Facts, newest: Verdict, exact: Verdict) -> None:
-    """The level that was asked for, or, where none was, another one than before. A level alone is no live patch."""
+    """The level that was asked for, or, where none was, another one than before. A level alone is no live patch, nor
+    is one of another kernel. A deep check that was not understood takes nothing from what the ordinary one told."""
     assert (newest, exact) == (judge_apply(BEFORE, after, NEWEST), judge_apply(BEFORE, after, EXACT))
 
 
@@ -78,7 +85,8 @@ def test_a_revert_of_nobody_knows_what_wants_nothing_left() -> None:
     [
         (Verdict.CONTRADICTED, host("7", disagrees=("says that it is, and it is not",)), "kernelcare says that it is,"),
         (Verdict.OTHER_PATCH, host("8"), "kernelcare has 8 in force, not 7"),
-        (Verdict.IN_FORCE, host("7"), "kernelcare 7: "),
+        (Verdict.IN_FORCE, host("7"), "kernelcare 7 is in force"),
+        (Verdict.NOT_IN_FORCE, host("6"), "kernelcare has 6 in force"),
         (Verdict.UNREADABLE, host(None, state=ToolState.ERROR), "kernelcare: "),
     ],
 )

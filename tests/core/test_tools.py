@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.core.facts import Deep, Facts, Kernel, LivePatch, PatchState, Tool, ToolState, Update, Volatile
-from orchestrator.core.tools import LEAST_FIRST, Told, ToolReport, settle_tools, with_deep
+from orchestrator.core.tools import AS_OF_DEEP, LEAST_FIRST, Told, ToolReport, settle_tools, with_deep
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 LATER = datetime(2026, 1, 3, tzinfo=UTC)
@@ -117,10 +117,16 @@ def test_patches_that_never_show_in_sysfs_are_their_tools_to_tell() -> None:
             [report("kernelcare", state=ToolState.ABSENT), report("dnf", is_in_use=True)],
             {"dnf": "ready", "kernelcare": "absent"},
         ),
+        ([report("suse", state=ToolState.ERROR), report("klp")], {"klp": "conflict", "suse": "error"}),
+        (
+            [report("suse", state=ToolState.ERROR), report("kernelcare", is_in_use=True)],
+            {"kernelcare": "conflict", "suse": "error"},
+        ),
     ],
 )
 def test_two_vendors_must_not_patch_one_kernel(reports: list[ToolReport], expected: dict[str, str]) -> None:
-    """Whoever is in use keeps the others out; two in use keep each other out. Userspace is another matter."""
+    """Whoever is in use keeps the others out, and so does who cannot be understood; two in use keep each other out.
+    Userspace is another matter."""
     assert expected == states(settle_tools(kernel_has(), reports))
 
 
@@ -131,6 +137,13 @@ def test_modules_of_the_catalogue_keep_vendors_out_and_not_each_other() -> None:
     found = states(settle_tools(kernel_has(PatchState.APPLIED), reports))
 
     assert {"canonical": "conflict", "klp": "ready", "kpatch": "ready"} == found
+
+
+def test_a_patch_that_nobody_claims_may_be_of_a_tool_that_cannot_be_understood() -> None:
+    """It is not held against that tool, whose own words are kept."""
+    reports = [report("suse", state=ToolState.ERROR), report("klp")]
+
+    assert {"klp": "conflict", "suse": "error"} == states(settle_tools(kernel_has(PatchState.APPLIED), reports))
 
 
 def test_the_effective_kernel_is_the_tools_word() -> None:
@@ -156,13 +169,15 @@ OFFERED = Deep(updates=(Update(name="kpatch-patch", version="2"),))
     ("now", "expected"),
     [
         (host(), OFFERED),
-        (host("2"), Deep(updates=None)),
+        (host("2"), Deep(updates=())),
+        (host("3"), Deep(updates=None)),
+        (host(None), Deep(updates=None)),
         (host(boot_id="b2"), None),
     ],
 )
 def test_a_deep_check_stands_until_it_is_overtaken(now: Facts, expected: Deep | None) -> None:
-    """An ordinary check keeps what it found; what is offered is unknown once something else is in force, and all of it
-    after a reboot."""
+    """An ordinary check keeps what it found. Nothing more is offered once the last that was offered is in force, nobody
+    knows once something else is, and nothing of it is known after a reboot."""
     blank = now.model_copy(update={"volatile": Volatile()})
 
     kept = with_deep(host(deep=OFFERED), blank, at=LATER, is_deep=False)
@@ -186,7 +201,10 @@ def test_what_asking_brought_to_light_stands_against_a_tool_that_looks_ready() -
 
     kept = with_deep(host(deep=found), host(), at=LATER, is_deep=False)
 
-    assert (ToolState.UNLICENSED, "the subscription expired") == (kept.tools[0].state, kept.tools[0].detail)
+    assert (ToolState.UNLICENSED, f"the subscription expired; {AS_OF_DEEP}") == (
+        kept.tools[0].state,
+        kept.tools[0].detail,
+    )
 
 
 @pytest.mark.parametrize("level", ["7; reboot", "-7", "", "7\n", "x" * 201])

@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+import pytest
+
 from orchestrator.core.attempts import Action, Attempt, Outcome, OutcomeCode
 from orchestrator.core.facts import Facts, Kernel, LivePatch, Observation, PatchState, Tool, ToolState, Volatile
 from orchestrator.core.fleet import Member
 from orchestrator.core.hosts import Host
 from orchestrator.core.offers import Offer
 from orchestrator.core.planning import Candidate, plan
+from orchestrator.core.plans import Plan
 from orchestrator.core.playbooks import Limits
-from orchestrator.core.rollout_events import Resume, Retry
+from orchestrator.core.rollout_events import Resume, Retry, Rollback
 from orchestrator.core.rollout_state import RolloutState
 from orchestrator.core.rollout_states import RolloutStatus
 from orchestrator.ports.runtime import Clock
@@ -33,6 +36,8 @@ class ToolHosts:
     levels: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
+    ends: dict[str, OutcomeCode] = field(default_factory=dict)
+    """How the first attempt on a host ends, which changes nothing there."""
 
     def carry_out(
         self,
@@ -49,8 +54,11 @@ class ToolHosts:
         assert isinstance(errand.payload, Offer)
         assert (errand.payload.level, None) == (attempt.level, attempt.build_sha256)
         self.asked.append((member.name, attempt.level))
+        code = self.ends.pop(member.name, OutcomeCode.DONE)
         if attempt.action is Action.REVERT:
             self.levels.pop(member.name, None)
+        elif code is not OutcomeCode.DONE:
+            pass
         elif member.name in self.lost:
             self.lost.discard(member.name)
             self.boots[member.name] += "+"
@@ -59,7 +67,7 @@ class ToolHosts:
             self.levels[member.name] = self.newest[member.name]
         return Outcome(
             attempt_id=attempt.id,
-            code=OutcomeCode.DONE,
+            code=code,
             level=self.levels.get(member.name),
             boot_id=self.boots[member.name],
             finished_at=self.clock.now(),
@@ -170,3 +178,38 @@ def test_what_a_tool_cannot_take_out_stays_and_exposes_nobody() -> None:
     read = ReadRollouts(store=world.store, clock=world.clock)
 
     assert ((), (("a", "canonical"),)) == (read.reopening(world.rollout), read.staying(world.rollout))
+
+
+@pytest.mark.parametrize("code", [OutcomeCode.FAILED, OutcomeCode.UNKNOWN])
+def test_a_level_that_was_merely_seen_is_not_what_is_asked_for(code: OutcomeCode) -> None:
+    """An attempt that did not end well saw what was there before: another try asks for the newest again, and a revert
+    does not name what was there before us."""
+    world, hosts = world_of({"a": "7", "b": "7"})
+    hosts.levels, hosts.ends = {"a": "6", "b": "6"}, {"a": code}
+
+    drive(world, hosts)
+    seen = world.state().hosts["id-a"].level
+    world.ask(Retry())
+    state = drive(world, hosts)
+
+    assert (None, RolloutStatus.SUCCEEDED) == (seen, state.status)
+    assert [("a", None), ("a", None), ("b", "7")] == hosts.asked
+    assert {"a": "7", "b": "7"} == hosts.levels
+
+
+def test_a_rollback_asks_nobody_whose_tool_takes_nothing_out() -> None:
+    """They keep the patch, and the reason says so."""
+    world, hosts = world_of({"a": "7", "b": "7"})
+    plan = Plan.model_validate(world.store.rollouts.load(world.rollout).plan)
+    mixed = plan.model_copy(
+        update={"hosts": tuple(host.model_copy(update={"reverts": host.name == "a"}) for host in plan.hosts)}
+    )
+    world.rollout = world.order.create(mixed, "tester")
+    drive(world, hosts)
+    world.ask(Rollback())
+
+    state = drive(world, hosts)
+
+    assert (RolloutStatus.ROLLED_BACK, {"a": "reverted", "b": "patched"}) == (state.status, world.hosts())
+    assert "1 hosts keep the patch" in state.reason
+    assert {"b": "7"} == hosts.levels
