@@ -1,9 +1,10 @@
 """Prometheus metrics. What must survive restarts and count once comes from the database, read at every scrape."""
 
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
@@ -12,18 +13,21 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from orchestrator.core.exposure_states import ClosedBy, ExposureClock, ExposureState
+from orchestrator.core.exposure_tally import ExposureTally
 from orchestrator.core.facts import PatchState
-from orchestrator.core.identity import HostRecord
+from orchestrator.core.host_glance import HostGlance
 from orchestrator.core.patches import Severity
-from orchestrator.core.sightings import CheckRecord, Sighting
-from orchestrator.core.windows import Exposure, Window
+from orchestrator.core.sightings import CheckRecord
+from orchestrator.core.windows import Window
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import RolloutHead, Store
-from orchestrator.services.read_fleet import ReadFleet
 
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 TIME_TO_PATCH_BUCKETS = (5 * MINUTE, HOUR, 6 * HOUR, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 30 * DAY, 90 * DAY, 180 * DAY)
 CHECK_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+SLICE = 5_000
+"""Closures that are in memory at a time."""
+
 FIXED_BY = frozenset({ClosedBy.LIVE_PATCH, ClosedBy.REBOOT, ClosedBy.PACKAGE})
 """What counts as a time to patch; a host that went away was not patched."""
 
@@ -60,7 +64,7 @@ class StoreCollector(Collector):
 
     def __init__(self, store: Store, clock: Clock, *, per_host: bool) -> None:
         self._store, self._clock, self._per_host = store, clock, per_host
-        self._ended = _EndedAttempts(store)
+        self._ended, self._closed = _EndedAttempts(store), _ClosedWindows(store)
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registration must not read the database."""
@@ -68,30 +72,26 @@ class StoreCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All families, from one look at the store."""
-        now = self._clock.now()
-        reader = ReadFleet(store=self._store, clock=self._clock)
-        records = [record for record in self._store.hosts.all() if record.retired_at is None]
-        checks, latest = self._store.sightings.last_checks(), self._store.sightings.latest()
-        exposures, closures = reader.exposures(), self._store.exposures.closures()
-        sightings = [latest[record.id] for record in records if record.id in latest]
+        now, hosts = self._clock.now(), self._store.hosts.glances()
+        glances = {host.host_id: host for host in hosts}
+        tallies = [_as_of(one, glances.get(one.host_id), now) for one in self._store.exposures.tallies()]
         yield _build_info()
-        yield _time_to_patch(closures)
-        yield _reboots_avoided(closures)
-        yield _exposures(exposures)
-        yield _oldest(exposures, now)
-        yield _hosts(records, checks)
-        yield _overdue(records, latest, now)
+        yield from self._closed.families()
+        yield _exposures(tallies)
+        yield _oldest(tallies, now)
+        yield _hosts(hosts)
+        yield _overdue(hosts, now)
         # What a host had in memory weeks ago is not what it has now: `_overdue` counts those.
-        current = [sighting for sighting in sightings if now <= sighting.expected_by]
+        current = [host for host in hosts if not host.is_overdue(now)]
         yield _live_patches(current)
         yield _stalled(current)
         yield _coverage_expiring(current, now)
-        yield from _oldest_check(sightings)
+        yield from _oldest_check(hosts)
         heads = self._store.rollouts.heads()
         yield _rollouts(head.state_name for head in heads)
         yield _rollout_hosts(self._ended.counted(head) for head in heads)
         if self._per_host:
-            yield _exposed_per_host(records, exposures)
+            yield _exposed_per_host(hosts, tallies)
 
 
 def _build_info() -> Metric:
@@ -108,37 +108,81 @@ def _started(window: Window, clock: ExposureClock) -> datetime | None:
     }[clock]
 
 
-def _time_to_patch(closures: Sequence[Window]) -> Metric:
-    taken: dict[tuple[str, str, str], list[float]] = {}
-    for window in closures:
+class _ClosedWindows:
+    """Closures, added up once each: they are appended and never change, so a scrape reads on from the last one."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._lock, self._read = store, threading.Lock(), 0
+        self._taken: dict[tuple[str, str, str], _Seconds] = {}
+        self._spared: set[tuple[str, str | None]] = set()
+
+    def families(self) -> tuple[Metric, ...]:
+        """As of now."""
+        with self._lock:
+            while closures := self._store.exposures.closures(self._read, SLICE):
+                for window in closures:
+                    self._add(window)
+                self._read += len(closures)
+            return _time_to_patch(self._taken), _reboots_avoided(len(self._spared))
+
+    def _add(self, window: Window) -> None:
+        if window.method is ClosedBy.LIVE_PATCH:
+            self._spared.add((window.host_id, window.boot_id))
         if window.method not in FIXED_BY or window.closed_at is None:
-            continue
+            return
         for clock in ExposureClock:
             if (start := _started(window, clock)) is not None:
                 key = (str(window.severity), str(window.tool or window.method), str(clock))
-                taken.setdefault(key, []).append(max(0.0, (window.closed_at - start).total_seconds()))
+                self._taken.setdefault(key, _Seconds()).add(max(0.0, (window.closed_at - start).total_seconds()))
+
+
+class _Seconds:
+    """A histogram of times to patch."""
+
+    def __init__(self) -> None:
+        self._count, self._sum, self._within = 0, 0.0, [0] * len(TIME_TO_PATCH_BUCKETS)
+
+    def add(self, seconds: float) -> None:
+        self._count, self._sum = self._count + 1, self._sum + seconds
+        for bucket, most in enumerate(TIME_TO_PATCH_BUCKETS):
+            self._within[bucket] += seconds <= most
+
+    def add_to(self, family: HistogramMetricFamily, labels: Sequence[str]) -> None:
+        within = zip(TIME_TO_PATCH_BUCKETS, self._within, strict=True)
+        buckets = [*((f"{most:.1f}", float(count)) for most, count in within), ("+Inf", float(self._count))]
+        family.add_metric(list(labels), buckets=buckets, sum_value=self._sum)
+
+
+def _time_to_patch(taken: Mapping[tuple[str, str, str], _Seconds]) -> Metric:
     family = HistogramMetricFamily(
         "patchwave_time_to_patch_seconds",
         "From the start of an exposure window, by three clocks, to the check that showed the fix in force.",
         labels=["severity", "tool", "clock"],
     )
-    for key, seconds in sorted(taken.items()):
-        buckets = [(f"{le:.1f}", float(sum(s <= le for s in seconds))) for le in TIME_TO_PATCH_BUCKETS]
-        family.add_metric(list(key), buckets=[*buckets, ("+Inf", float(len(seconds)))], sum_value=sum(seconds))
+    for key in sorted(taken):
+        taken[key].add_to(family, key)
     return family
 
 
-def _reboots_avoided(closures: Sequence[Window]) -> Metric:
-    boots = {(window.host_id, window.boot_id) for window in closures if window.method is ClosedBy.LIVE_PATCH}
+def _reboots_avoided(boots: int) -> Metric:
     family = CounterMetricFamily(
         "patchwave_reboots_avoided", "Boots of a host in which a live patch closed an exposure window."
     )
-    family.add_metric([], len(boots))
+    family.add_metric([], boots)
     return family
 
 
-def _exposures(exposures: Sequence[Exposure]) -> Metric:
-    counted = Counter((one.severity, one.state, one.remedy) for one in exposures)
+def _as_of(one: ExposureTally, host: HostGlance | None, now: datetime) -> ExposureTally:
+    """Silence past the time when a check was due makes it unknown, as `services.read_fleet.as_of` has it."""
+    if host is None or host.last_seen is None or not host.is_overdue(now):
+        return one
+    return one.model_copy(update={"state": ExposureState.UNKNOWN})
+
+
+def _exposures(tallies: Sequence[ExposureTally]) -> Metric:
+    counted = Counter[tuple[str, str, str]]()
+    for one in tallies:
+        counted[one.severity, one.state, one.remedy] += one.count
     family = GaugeMetricFamily(
         "patchwave_exposures",
         "Pairs of host and CVE, by severity, state and what would close them.",
@@ -149,48 +193,42 @@ def _exposures(exposures: Sequence[Exposure]) -> Metric:
     return family
 
 
-def _oldest(exposures: Sequence[Exposure], now: datetime) -> Metric:
+def _oldest(tallies: Sequence[ExposureTally], now: datetime) -> Metric:
     family = GaugeMetricFamily(
         "patchwave_exposure_oldest_seconds",
         "Age of the oldest open exposure window since it was detected; 0 with none open.",
         labels=["severity"],
     )
     for severity in Severity:
-        ages = [
-            (now - one.windows[-1].detected_at).total_seconds()
-            for one in exposures
-            if one.severity is severity and one.windows and one.windows[-1].closed_at is None
-        ]
-        family.add_metric([severity], max(ages, default=0.0))
+        opened = [one.oldest for one in tallies if one.severity is severity and one.oldest is not None]
+        family.add_metric([severity], (now - min(opened, default=now)).total_seconds())
     return family
 
 
-def _host_state(record: HostRecord, checks: Mapping[str, CheckRecord]) -> str:
-    if record.quarantined_at is not None:
+def _host_state(host: HostGlance) -> str:
+    if host.is_quarantined:
         return "quarantined"
-    check = checks.get(record.id)
-    if check is None:
+    if host.is_reachable is None:
         return "never_checked"
-    return "reachable" if check.observation is not None else "unreachable"
+    return "reachable" if host.is_reachable else "unreachable"
 
 
-def _hosts(records: Sequence[HostRecord], checks: Mapping[str, CheckRecord]) -> Metric:
-    counted = Counter(_host_state(record, checks) for record in records)
+def _hosts(hosts: Sequence[HostGlance]) -> Metric:
+    counted = Counter(_host_state(host) for host in hosts)
     family = GaugeMetricFamily("patchwave_hosts", "Listed hosts by the state of their last check.", labels=["state"])
     for state in ("reachable", "unreachable", "never_checked", "quarantined"):
         family.add_metric([state], counted[state])
     return family
 
 
-def _overdue(records: Sequence[HostRecord], latest: Mapping[str, Sighting], now: datetime) -> Metric:
-    late = [record for record in records if record.id not in latest or now > latest[record.id].expected_by]
+def _overdue(hosts: Sequence[HostGlance], now: datetime) -> Metric:
     family = GaugeMetricFamily("patchwave_hosts_overdue", "Listed hosts that no check saw in time.")
-    family.add_metric([], len(late))
+    family.add_metric([], sum(host.is_overdue(now) for host in hosts))
     return family
 
 
-def _live_patches(sightings: Sequence[Sighting]) -> Metric:
-    counted = Counter((patch.tool, patch.state) for sighting in sightings for patch in sighting.facts.live_patches)
+def _live_patches(hosts: Sequence[HostGlance]) -> Metric:
+    counted = Counter(patch for host in hosts for patch in host.live_patches)
     family = GaugeMetricFamily(
         "patchwave_live_patches",
         "Live patches in memory of hosts seen in time, by tool and state.",
@@ -201,43 +239,37 @@ def _live_patches(sightings: Sequence[Sighting]) -> Metric:
     return family
 
 
-def _stalled(sightings: Sequence[Sighting]) -> Metric:
-    patches = [patch for sighting in sightings for patch in sighting.facts.live_patches]
+def _stalled(hosts: Sequence[HostGlance]) -> Metric:
     family = GaugeMetricFamily(
         "patchwave_transitions_stalled", "Transitions that blocking tasks keep from ending, on hosts seen in time."
     )
-    family.add_metric([], sum(patch.state is PatchState.STALLED for patch in patches))
+    family.add_metric([], sum(state is PatchState.STALLED for host in hosts for _tool, state in host.live_patches))
     return family
 
 
 COVERAGE_DAYS = (7, 14, 30)
 
 
-def _coverage_expiring(sightings: Sequence[Sighting], now: datetime) -> Metric:
+def _coverage_expiring(hosts: Sequence[HostGlance], now: datetime) -> Metric:
     family = GaugeMetricFamily(
         "patchwave_coverage_expiring_hosts",
         "Hosts seen in time whose running kernel gets no live patches after so many days, or now already.",
         labels=["within"],
     )
-    ends = [end for sighting in sightings if (end := _covered_until(sighting)) is not None]
+    ends = [host.covered_until for host in hosts if host.covered_until is not None]
     for days in COVERAGE_DAYS:
         last = (now + timedelta(days=days)).date()
         family.add_metric([f"{days}d"], sum(end <= last for end in ends))
     return family
 
 
-def _covered_until(sighting: Sighting) -> date | None:
-    """By the tool that lasts longest."""
-    deep = [tool.deep for tool in sighting.facts.tools if tool.deep is not None]
-    return max((found.coverage_until for found in deep if found.coverage_until is not None), default=None)
-
-
-def _oldest_check(sightings: Sequence[Sighting]) -> Iterator[Metric]:
-    if sightings:
+def _oldest_check(hosts: Sequence[HostGlance]) -> Iterator[Metric]:
+    seen = [host.last_seen.timestamp() for host in hosts if host.last_seen is not None]
+    if seen:
         yield GaugeMetricFamily(
             "patchwave_oldest_check_timestamp_seconds",
             "When the host that was seen longest ago was last seen.",
-            value=min(sighting.last_seen.timestamp() for sighting in sightings),
+            value=min(seen),
         )
 
 
@@ -283,9 +315,11 @@ def _rollout_hosts(ended: Iterable[Counter[tuple[str, str]]]) -> Metric:
     return family
 
 
-def _exposed_per_host(records: Sequence[HostRecord], exposures: Sequence[Exposure]) -> Metric:
-    counted = Counter(one.host_id for one in exposures if one.state is ExposureState.EXPOSED)
+def _exposed_per_host(hosts: Sequence[HostGlance], tallies: Sequence[ExposureTally]) -> Metric:
+    counted = Counter[str]()
+    for one in tallies:
+        counted[one.host_id] += one.count if one.state is ExposureState.EXPOSED else 0
     family = GaugeMetricFamily("patchwave_host_exposed", "CVEs that a host is exposed to.", labels=["host"])
-    for record in records:
-        family.add_metric([record.name], counted[record.id])
+    for host in hosts:
+        family.add_metric([host.name], counted[host.host_id])
     return family

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 
 from orchestrator.core.attempts import Attempt, Outcome
 from orchestrator.core.catalogue import Catalogue
+from orchestrator.core.exposure_tally import ExposureTally
 from orchestrator.core.facts import Packages
+from orchestrator.core.host_glance import HostGlance
 from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.core.model import Frozen, Moment
 from orchestrator.core.patches import Patch
@@ -32,6 +34,10 @@ class HostRegister(Protocol):
 
     def some(self, host_ids: Iterable[str]) -> tuple[HostRecord, ...]:
         """Those with these ids, by name; an id that nobody has is left out."""
+        ...
+
+    def glances(self) -> tuple[HostGlance, ...]:
+        """All that are not retired, by name."""
         ...
 
     def save(self, records: Sequence[HostRecord]) -> None:
@@ -114,9 +120,14 @@ class ExposureStore(Protocol):
         """All current exposures."""
         ...
 
-    def closures(self, skip: int = 0) -> tuple[Window, ...]:
-        """Every closure ever appended but the first ``skip``, in the order in which they were: whoever has read some
-        reads on from there."""
+    def tallies(self) -> tuple[ExposureTally, ...]:
+        """Current exposures that are not over (`core.exposure_report.is_over`), of hosts that are not retired, counted
+        by host, severity, state and remedy, in that order."""
+        ...
+
+    def closures(self, skip: int = 0, most: int | None = None) -> tuple[Window, ...]:
+        """Every closure ever appended but the first ``skip``, at most so many, in the order in which they were: whoever
+        has read some reads on from there."""
         ...
 
 

@@ -3,12 +3,25 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, text
+from sqlalchemy import Connection, Row, Select, and_, case, delete, func, select, text
 
+from orchestrator.core.exposure_report import is_over
+from orchestrator.core.exposure_states import ClosedBy, ExposureState
+from orchestrator.core.exposure_tally import ExposureTally, summed, tally
 from orchestrator.core.windows import Exposure, Window
 from orchestrator.store.database import Database
-from orchestrator.store.statements import CHUNK, add_missing, as_json, lock_hosts, matching, values_of
-from orchestrator.store.tables import CLOSURES, EXPOSURES
+from orchestrator.store.statements import (
+    CHUNK,
+    add_missing,
+    as_json,
+    earliest,
+    inside,
+    lock_hosts,
+    matching,
+    moment_of,
+    values_of,
+)
+from orchestrator.store.tables import CLOSURES, EXPOSURES, HOSTS
 
 _KNOWN_BY = (CLOSURES.c.host_id, CLOSURES.c.cve, CLOSURES.c.detected_at, CLOSURES.c.closed_at)
 
@@ -43,9 +56,19 @@ class SqlExposures:
             found = [_exposure(row) for row in connection.execute(select(EXPOSURES))]
         return tuple(sorted(found, key=lambda exposure: (exposure.host_id, exposure.cve)))
 
-    def closures(self, skip: int = 0) -> tuple[Window, ...]:
-        """Every closure but the first ``skip``, in the order in which they were appended."""
-        query = select(CLOSURES).order_by(CLOSURES.c.id).offset(skip)
+    def tallies(self) -> tuple[ExposureTally, ...]:
+        """Current exposures that are not over, of hosts that are not retired, counted in the database. Whether one is
+        over only core can say: those few that may be are read and counted here."""
+        with self._database.read() as connection:
+            counted = [_tally(row) for row in connection.execute(_tallies(connection))]
+            maybe_over = [
+                _exposure(row) for row in connection.execute(_listed(connection, *EXPOSURES.c, may_be_over=True))
+            ]
+        return summed([*counted, *(tally(exposure) for exposure in maybe_over if not is_over(exposure))])
+
+    def closures(self, skip: int = 0, most: int | None = None) -> tuple[Window, ...]:
+        """Every closure but the first ``skip``, at most so many, in the order in which they were appended."""
+        query = select(CLOSURES).order_by(CLOSURES.c.id).offset(skip).limit(most)
         with self._database.read() as connection:
             return tuple(_closure(row) for row in connection.execute(query))
 
@@ -68,6 +91,31 @@ def _append(connection: Connection, hosts: Sequence[str], closed: Sequence[Windo
 def _closed(exposures: Sequence[Exposure]) -> Iterator[Window]:
     for exposure in exposures:
         yield from (window for window in exposure.windows if window.closed_at is not None)
+
+
+def _listed(connection: Connection, *columns: Any, may_be_over: bool) -> Select[Any]:
+    """Exposures of hosts that are not retired: those of which core must say whether they are over, or the others."""
+    method = inside(connection, EXPOSURES.c.windows, -1, "method")
+    is_doubtful = and_(EXPOSURES.c.state == ExposureState.UNKNOWN.value, func.coalesce(method, "").in_(_OVER))
+    listed = select(*columns).join_from(EXPOSURES, HOSTS, EXPOSURES.c.host_id == HOSTS.c.id)
+    return listed.where(HOSTS.c.retired_at.is_(None), is_doubtful if may_be_over else ~is_doubtful)
+
+
+_OVER = (f'"{ClosedBy.WITHDRAWN.value}"', f'"{ClosedBy.HOST_REPLACED.value}"')
+_KIND = (EXPOSURES.c.host_id, EXPOSURES.c.severity, EXPOSURES.c.state, EXPOSURES.c.remedy)
+
+
+def _tallies(connection: Connection) -> Select[Any]:
+    closed_at, detected_at = (
+        inside(connection, EXPOSURES.c.windows, -1, name) for name in ("closed_at", "detected_at")
+    )
+    oldest = earliest(connection, case((closed_at.is_(None), detected_at))).label("oldest")
+    return _listed(connection, *_KIND, func.count().label("count"), oldest, may_be_over=False).group_by(*_KIND)
+
+
+def _tally(row: Row[Any]) -> ExposureTally:
+    values = values_of(row)
+    return ExposureTally.model_validate(values | {"oldest": moment_of(values["oldest"])})
 
 
 def _exposure_row(exposure: Exposure) -> dict[str, Any]:

@@ -3,13 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Connection, Row, Text, cast, func, select, text
+from pydantic import TypeAdapter
+from sqlalchemy import JSON, ColumnElement, Connection, Row, Select, Text, and_, cast, func, select, text
 
+from orchestrator.core.facts import LivePatch, Tool
+from orchestrator.core.host_glance import HostGlance, covered_until
 from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.ports.store import HostChange
 from orchestrator.store.database import Database
-from orchestrator.store.statements import matching, put, values_of
-from orchestrator.store.tables import HOSTS
+from orchestrator.store.sightings import HIGHEST
+from orchestrator.store.statements import inside, matching, put, values_of
+from orchestrator.store.tables import FACTS, HOSTS, LAST_CHECKS, SIGHTINGS
 
 
 class SqlHosts:
@@ -27,6 +31,12 @@ class SqlHosts:
         """Those with these ids, by name."""
         with self._database.read() as connection:
             return _some(connection, host_ids)
+
+    def glances(self) -> tuple[HostGlance, ...]:
+        """All that are not retired, by name, in one query that reads no more of what was seen than it must."""
+        with self._database.read() as connection:
+            found = [_glance(row) for row in connection.execute(_glances(connection))]
+        return tuple(sorted(found, key=lambda one: (one.name, one.host_id)))
 
     def save(self, records: Sequence[HostRecord]) -> None:
         """Insert or replace by id; of two with the same id the last counts."""
@@ -70,6 +80,33 @@ def _mark(connection: Connection, name: str) -> ColumnElement[Any]:
     if connection.dialect.name == "sqlite":
         return func.json_extract(HOSTS.c.evidence, f"$.{name}", type_=Text)
     return func.json_extract_path_text(cast(HOSTS.c.evidence, JSON), name, type_=Text)
+
+
+def _glances(connection: Connection) -> Select[Any]:
+    checked = LAST_CHECKS.c.host_id.is_not(None).label("is_checked")
+    columns = (HOSTS.c.id, HOSTS.c.name, HOSTS.c.quarantined_at, checked, LAST_CHECKS.c.observed_at)
+    seen = [inside(connection, FACTS.c.document, name).label(name) for name in ("live_patches", "tools")]
+    latest = and_(SIGHTINGS.c.host_id == HOSTS.c.id, SIGHTINGS.c.number == HIGHEST)
+    joined = HOSTS.outerjoin(LAST_CHECKS, LAST_CHECKS.c.host_id == HOSTS.c.id).outerjoin(SIGHTINGS, latest)
+    joined = joined.outerjoin(FACTS, FACTS.c.content_hash == SIGHTINGS.c.content_hash)
+    query = select(*columns, SIGHTINGS.c.last_seen, SIGHTINGS.c.expected_by, *seen)
+    return query.select_from(joined).where(HOSTS.c.retired_at.is_(None))
+
+
+def _glance(row: Row[Any]) -> HostGlance:
+    return HostGlance(
+        host_id=row.id,
+        name=row.name,
+        is_quarantined=row.quarantined_at is not None,
+        is_reachable=row.observed_at is not None if row.is_checked else None,
+        last_seen=row.last_seen,
+        expected_by=row.expected_by,
+        live_patches=tuple((patch.tool, patch.state) for patch in _PATCHES.validate_json(row.live_patches or "[]")),
+        covered_until=covered_until(_TOOLS.validate_json(row.tools or "[]")),
+    )
+
+
+_PATCHES, _TOOLS = TypeAdapter(tuple[LivePatch, ...]), TypeAdapter(tuple[Tool, ...])
 
 
 def _by_name(rows: Iterable[Row[Any]]) -> tuple[HostRecord, ...]:

@@ -17,8 +17,10 @@ from orchestrator.store.tables import FACTS, LAST_CHECKS, SIGHTINGS
 
 _WITH_FACTS = select(SIGHTINGS, FACTS.c.document).join(FACTS)
 _LATER = SIGHTINGS.alias("later")
-_HIGHEST = select(func.max(_LATER.c.number)).where(_LATER.c.host_id == SIGHTINGS.c.host_id).scalar_subquery()
-_LATEST = _WITH_FACTS.where(SIGHTINGS.c.number == _HIGHEST)
+HIGHEST = select(func.max(_LATER.c.number)).where(_LATER.c.host_id == SIGHTINGS.c.host_id).scalar_subquery()
+"""The number of a host's latest sighting."""
+
+_LATEST = _WITH_FACTS.where(SIGHTINGS.c.number == HIGHEST)
 _EXTEND = (
     update(SIGHTINGS)
     .where(SIGHTINGS.c.id == bindparam("sighting"))

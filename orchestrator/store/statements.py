@@ -1,9 +1,10 @@
 """The few statements that SQLAlchemy spells per database, and reading by many ids."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, select
+from sqlalchemy import JSON, ColumnElement, Connection, Row, Select, Table, Text, case, cast, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.core.model import Frozen
@@ -62,6 +63,36 @@ def values_of(row: Row[Any]) -> Values:
 def as_json(value: Frozen) -> Values:
     """The object as plain JSON data."""
     return value.model_dump(mode="json")
+
+
+_UNREADABLE = r"\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
+
+
+def inside(connection: Connection, column: ColumnElement[Any], *path: str | int) -> ColumnElement[Any]:
+    """The JSON text of what stands there in a column of JSON text, NULL for JSON's null and where nothing stands. A
+    number counts items, from the end below 0.
+
+    PostgreSQL cannot look into a document that has a NUL or half a surrogate pair anywhere: those are replaced before.
+    """
+    if connection.dialect.name != "sqlite":
+        is_odd = func.strpos(column, "\\u") > 0
+        readable = case((is_odd, func.regexp_replace(column, _UNREADABLE, r"\\ufffd", "g")), else_=cast(column, Text))
+        found = cast(func.json_extract_path(cast(readable, JSON), *(str(step) for step in path)), Text)
+        return func.nullif(found, "null", type_=Text)
+    steps = [f".{step}" if isinstance(step, str) else f"[{step}]" if step >= 0 else f"[#{step}]" for step in path]
+    return func.nullif(func.json_quote(func.json_extract(column, "$" + "".join(steps))), "null", type_=Text)
+
+
+def earliest(connection: Connection, moment: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The earliest of moments as core writes them into JSON, for `moment_of`. Their text sorts as they do without its
+    end, and byte by byte."""
+    text = func.rtrim(moment, 'Z"', type_=Text)
+    return func.min(text if connection.dialect.name == "sqlite" else text.collate("C"), type_=Text)
+
+
+def moment_of(earliest: str | None) -> datetime | None:
+    """What `earliest` found."""
+    return None if earliest is None else datetime.fromisoformat(earliest.lstrip('"')).replace(tzinfo=UTC)
 
 
 def _insert(connection: Connection, table: Table) -> Any:

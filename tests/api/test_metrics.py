@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from typing import cast
@@ -148,6 +149,21 @@ def test_reboots_avoided_never_goes_down() -> None:
         change()
         seen.append(samples(service)["patchwave_reboots_avoided_total"])
     assert [1.0, 1.0, 1.0, 1.0] == seen
+
+
+def test_a_closure_is_counted_once_however_many_scrapes_read_it() -> None:
+    """Also by scrapes at the same time; one that is appended later is added to what was counted."""
+    service = known_service()
+    name = "patchwave_time_to_patch_seconds_count{clock=detected,severity=high,tool=klp}"
+    with ThreadPoolExecutor(4) as pool:
+        assert [2.0] * 8 == list(pool.map(lambda _: samples(service)[name], range(8)))
+
+    known = service.known
+    known.clock.advance(60)
+    known.eyes.shows = {"b": facts(live("LAB-0001"), live("LAB-0002"))}
+    known.check_hosts([one for one in known.members if one.name == "b"])
+
+    assert len(known.store.exposures.closures()) == samples(service)[name] > 2.0
 
 
 def test_exposures_by_severity_state_and_remedy() -> None:

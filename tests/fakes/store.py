@@ -7,7 +7,10 @@ from datetime import datetime, timedelta
 
 from orchestrator.core.attempts import Attempt, Outcome
 from orchestrator.core.catalogue import Catalogue
+from orchestrator.core.exposure_report import is_over
+from orchestrator.core.exposure_tally import ExposureTally, summed, tally
 from orchestrator.core.facts import Facts, Packages, Volatile
+from orchestrator.core.host_glance import HostGlance, covered_until
 from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.core.patches import Patch
 from orchestrator.core.sightings import CheckRecord, Sighting, next_sighting
@@ -20,6 +23,7 @@ class FakeHosts:
     """`ports.store.HostRegister`."""
 
     def __init__(self) -> None:
+        self.sightings: FakeSightings | None = None
         self._records: dict[str, HostRecord] = {}
         self._one_at_a_time = threading.Lock()
 
@@ -29,6 +33,12 @@ class FakeHosts:
     def some(self, host_ids: Iterable[str]) -> tuple[HostRecord, ...]:
         wanted = set(host_ids)
         return tuple(record for record in self.all() if record.id in wanted)
+
+    def glances(self) -> tuple[HostGlance, ...]:
+        checks = self.sightings.last_checks() if self.sightings is not None else {}
+        latest = self.sightings.latest() if self.sightings is not None else {}
+        listed = [record for record in self.all() if not record.is_retired]
+        return tuple(_glance(record, checks.get(record.id), latest.get(record.id)) for record in listed)
 
     def save(self, records: Sequence[HostRecord]) -> None:
         self._records |= {record.id: record for record in records}
@@ -56,11 +66,25 @@ class FakeHosts:
             raise NotFound(f"no host with the id {', '.join(missing)} is registered")
 
 
+def _glance(record: HostRecord, check: CheckRecord | None, sighting: Sighting | None) -> HostGlance:
+    return HostGlance(
+        host_id=record.id,
+        name=record.name,
+        is_quarantined=record.quarantined_at is not None,
+        is_reachable=check.observation is not None if check is not None else None,
+        last_seen=sighting and sighting.last_seen,
+        expected_by=sighting and sighting.expected_by,
+        live_patches=tuple((one.tool, one.state) for one in sighting.facts.live_patches) if sighting else (),
+        covered_until=covered_until(sighting.facts.tools) if sighting else None,
+    )
+
+
 class FakeSightings:
     """`ports.store.SightingStore`."""
 
     def __init__(self, hosts: FakeHosts, new_id: Callable[[], str]) -> None:
         self._hosts, self._new_id = hosts, new_id
+        hosts.sightings = self
         self._history: dict[str, tuple[Sighting, ...]] = {}
         self._last: dict[str, CheckRecord] = {}
         self._packages: dict[str, Packages] = {}
@@ -165,8 +189,12 @@ class FakeExposures:
         everything = itertools.chain.from_iterable(self._exposures.values())
         return tuple(sorted(everything, key=lambda exposure: (exposure.host_id, exposure.cve)))
 
-    def closures(self, skip: int = 0) -> tuple[Window, ...]:
-        return tuple(self._closures.values())[skip:]
+    def tallies(self) -> tuple[ExposureTally, ...]:
+        listed = {one.host_id for one in self._hosts.glances()}
+        return summed(tally(one) for one in self.all() if one.host_id in listed and not is_over(one))
+
+    def closures(self, skip: int = 0, most: int | None = None) -> tuple[Window, ...]:
+        return tuple(itertools.islice(self._closures.values(), skip, None if most is None else skip + most))
 
 
 class FakeLeases:

@@ -133,20 +133,21 @@ def closed_window(name: str = "web1", index: int = 0, at: datetime = T0) -> Wind
     )
 
 
-def exposure(name: str = "web1", *windows: Window, cve: str = CVE) -> Exposure:
+def exposure(name: str = "web1", *windows: Window, cve: str = CVE, **changes: Any) -> Exposure:
     """Where a host stands: exposed while its last window is open."""
     is_open = not windows or windows[-1].closed_at is None
-    return Exposure(
-        host_id=f"id-{name}",
-        cve=cve,
-        severity=Severity.HIGH,
-        state=ExposureState.EXPOSED if is_open else ExposureState.COVERED,
-        reason=None if is_open else CoveredBy.LIVE_PATCHED,
-        remedy=Remedy.LIVE_PATCH if is_open else Remedy.NONE,
-        since=T0,
-        windows=windows,
-        unknown_seconds=0.25,
-    )
+    values: dict[str, Any] = {
+        "host_id": f"id-{name}",
+        "cve": cve,
+        "severity": Severity.HIGH,
+        "state": ExposureState.EXPOSED if is_open else ExposureState.COVERED,
+        "reason": None if is_open else CoveredBy.LIVE_PATCHED,
+        "remedy": Remedy.LIVE_PATCH if is_open else Remedy.NONE,
+        "since": T0,
+        "windows": windows,
+        "unknown_seconds": 0.25,
+    }
+    return Exposure(**(values | changes))
 
 
 def rollout(rollout_id: str = "R1", **changes: Any) -> RolloutRow:

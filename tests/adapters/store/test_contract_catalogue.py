@@ -1,8 +1,11 @@
 """What every store does with the catalogue and with exposures."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
-from orchestrator.core.exposure_states import ClosedBy
+from orchestrator.core.exposure_states import ClosedBy, ExposureState, Remedy
 from orchestrator.core.patches import Severity
 from orchestrator.errors import Conflict, NotFound
 from orchestrator.ports.store import Store
@@ -122,6 +125,40 @@ def test_closures_are_read_on_from_where_one_was(register: Store) -> None:
     register.exposures.replace("id-web2", [exposure("web2", early)])
     register.exposures.replace("id-web1", [exposure("web1", late)])
     assert [(late, early), (early,), (), ()] == [register.exposures.closures(skip) for skip in range(4)]
+    assert [(), (late,), (late, early)] == [register.exposures.closures(0, most) for most in range(3)]
+    assert (early,) == register.exposures.closures(1, 1)
+
+
+def test_tallies_count_what_concerns_listed_hosts(register: Store) -> None:
+    """By host, severity, state and remedy, with the oldest open window. What is over counts nowhere, nor does a host
+    that was retired; what is unknown and not over does. A host may have sent any characters."""
+    register.hosts.save([host("gone", retired_at=T0)])
+    names = [f"CVE-2099-{n:04}" for n in range(9)]
+    unknown: dict[str, Any] = {"state": ExposureState.UNKNOWN, "reason": None, "remedy": Remedy.NONE}
+    opened = [T0 + timedelta(seconds=1), T0 + timedelta(microseconds=500_000), T0 + timedelta(hours=-1), T0]
+    withdrawn = closed_window().model_copy(update={"method": ClosedBy.WITHDRAWN})
+    register.exposures.replace_many(
+        {
+            "id-web1": [
+                *(exposure("web1", window(at=at), cve=names[n]) for n, at in enumerate(opened[:2])),
+                exposure("web1", window(at=opened[2]), cve=names[2], severity=Severity.LOW),
+                exposure("web1", closed_window(), window(index=1, at=opened[3]), cve=names[3]),
+                exposure("web1", closed_window().model_copy(update={"boot_id": "\x00 \ud800 \\u0000"}), cve=names[4]),
+                exposure("web1", cve=names[5], **unknown),
+                exposure("web1", withdrawn, cve=names[6], **unknown, since=withdrawn.closed_at),
+                exposure("web1", withdrawn, cve=names[7], **unknown, since=T0 + 2 * HOUR),
+            ],
+            "id-web2": [exposure("web2", window("web2"))],
+            "id-gone": [exposure("gone", window("gone"))],
+        }
+    )
+    assert [
+        ("id-web1", "high", "covered", 1, None),
+        ("id-web1", "high", "exposed", 3, T0),
+        ("id-web1", "high", "unknown", 2, None),
+        ("id-web1", "low", "exposed", 1, T0 - HOUR),
+        ("id-web2", "high", "exposed", 1, T0),
+    ] == [(one.host_id, one.severity, one.state, one.count, one.oldest) for one in register.exposures.tallies()]
 
 
 def test_exposures_of_an_unknown_host_are_refused_whole(register: Store) -> None:

@@ -1,11 +1,12 @@
 """What every store does with hosts, sightings and package lists."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
-from orchestrator.core.facts import Volatile
+from orchestrator.core.facts import Deep, LivePatch, PatchState, Tool, ToolState, Volatile
+from orchestrator.core.host_glance import HostGlance
 from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.errors import NotFound
 from orchestrator.ports.store import Store
@@ -55,6 +56,45 @@ def test_some_hosts_are_read_by_their_ids(store: Store) -> None:
     store.hosts.save([host("web2"), host("web1"), host("web3")])
     assert (host("web1"), host("web2")) == store.hosts.some(["id-web2", "id-ghost", "id-web1"])
     assert () == store.hosts.some([])
+
+
+def test_a_glance_has_of_each_listed_host_what_lists_count_by(store: Store) -> None:
+    """The last check says whether it was reached, the latest sighting when it was seen and with which patches; a host
+    that was retired has none. Whatever characters it sent elsewhere."""
+    store.hosts.save([host("web2", quarantined_at=T0), host("web1"), host("new"), host("gone", retired_at=T0)])
+    two = (*facts().live_patches, LivePatch(tool="kpatch", name='"]\x00', state=PatchState.STALLED))
+    store.sightings.record([check(), check("gone"), check("web2", seen=facts(unknown={"os": 'nul \x00, quote "'}))])
+    ends = [Deep(coverage_until=day) for day in (date(2099, 4, 1), date(2099, 5, 1))]
+    tools = tuple(Tool(name=f"t{n}", state=ToolState.READY, deep=deep) for n, deep in enumerate([*ends, Deep(), None]))
+    later = check(at=T0 + MINUTE, seen=facts("boot-2", live_patches=two, tools=tools))
+    store.sightings.record([later, failed_check("web2", T0 + HOUR)])
+    store.sightings.record([check("web2", at=T0 + 2 * HOUR, overlapped_mutation=True)])
+    applied, seen = ("klp", PatchState.APPLIED), timedelta(seconds=2)
+
+    assert (
+        HostGlance(host_id="id-new", name="new", is_quarantined=False),
+        HostGlance(
+            host_id="id-web1",
+            name="web1",
+            is_quarantined=False,
+            is_reachable=True,
+            last_seen=T0 + MINUTE + seen,
+            expected_by=T0 + MINUTE + HOUR,
+            live_patches=(applied, ("kpatch", PatchState.STALLED)),
+            covered_until=date(2099, 5, 1),
+        ),
+        HostGlance(
+            host_id="id-web2",
+            name="web2",
+            is_quarantined=True,
+            is_reachable=True,
+            last_seen=T0 + seen,
+            expected_by=T0 + HOUR,
+            live_patches=(applied,),
+        ),
+    ) == store.hosts.glances()
+    store.sightings.record([failed_check("web2", T0 + 3 * HOUR), failed_check("new")])
+    assert [False, True, False] == [one.is_reachable for one in store.hosts.glances()]
 
 
 def test_a_change_after_a_check_is_decided_on_those_whom_it_concerns(store: Store) -> None:
