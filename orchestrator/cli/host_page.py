@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from orchestrator.backends.registry import backend
-from orchestrator.cli.output import Styled, coloured, out, print_table, safe
+from orchestrator.cli.output import Styled, coloured, counted, out, print_table, safe
 
 Json = dict[str, Any]
 
@@ -24,6 +24,8 @@ def print_host(view: Json) -> None:
     if absent:
         out.print(f"not on this host: {safe(', '.join(absent))}")
     for tool in seen["tools"] or ():
+        if tool["state"] == "error" and tool["detail"]:
+            out.print(f"[red]{safe(tool['name'])}: {safe(tool['detail'])}[/]")
         for line in tool["disagrees"]:
             out.print(f"[red]{safe(tool['name'])} {safe(line)}[/]")
     _print_section("Updates", ("TOOL", "UPDATE", "VERSION", "NEEDS REBOOT", "FIXES"), _updates(seen))
@@ -101,7 +103,7 @@ def _tools(seen: Json) -> Iterable[Sequence[object]]:
             _offers(tool),
             tool["coverage_until"],
             "yes" if tool["rolls_back"] else "no",
-            "; ".join(filter(None, (tool["detail"], pinned))),
+            "; ".join(filter(None, ("" if tool["state"] == "error" else tool["detail"], pinned))),
         )
 
 
@@ -117,7 +119,7 @@ def _offers(tool: Json) -> str:
     if tool["updates"] is None:
         return UNKNOWN
     live = sum(not update["needs_reboot"] for update in tool["updates"])
-    return f"{live} updates" if live else "nothing newer"
+    return counted(live, "update") if live else "nothing newer"
 
 
 def _updates(seen: Json) -> Iterable[Sequence[object]]:

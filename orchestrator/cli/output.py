@@ -73,6 +73,11 @@ def coloured(word: str) -> Styled:
     return Styled(f"[{colour}]{word}[/]" if colour else safe(word))
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 host``, ``2 hosts``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def say(message: str) -> None:
     """One line of progress, on stderr."""
     err.print(safe(message))

@@ -14,7 +14,7 @@ from rich.live import Live
 
 from orchestrator.bootstrap import App
 from orchestrator.cli.context import AsJson, Limit, Yes, app_of, confirmed, declined, listed, run_of
-from orchestrator.cli.output import coloured, err, out, print_json, print_table, safe, say
+from orchestrator.cli.output import coloured, counted, err, out, print_json, print_table, safe, say
 from orchestrator.cli.progress import waves_table
 from orchestrator.core.offers import Offer
 from orchestrator.core.plans import Plan, PlannedHost
@@ -61,7 +61,7 @@ def plan(
 def _print_plan(made: Plan) -> None:
     names = {host.host_id: host for host in made.hosts}
     what = safe(made.patch_id or WHAT_TOOLS_OFFER)
-    out.print(f"[bold]{safe(made.playbook.name)}[/]: {what} to {len(made.hosts)} hosts, "
+    out.print(f"[bold]{safe(made.playbook.name)}[/]: {what} to {counted(len(made.hosts), 'host')}, "
               f"at most {made.budget_total} may fail in all\n")  # fmt: skip
     rows = (
         (
@@ -83,7 +83,8 @@ def _print_plan(made: Plan) -> None:
     if made.rollback_reopens:
         cves = sorted({cve for _, cve in made.rollback_reopens})
         hosts = len({name for name, _ in made.rollback_reopens})
-        out.print(f"\nA rollback would expose {hosts} hosts again to {safe(', '.join(cves))}.")
+        again = counted(hosts, "host")
+        out.print(f"\nA rollback would expose {again} again to {safe(', '.join(cves))}.")
     out.print()
     settings = ((one.field, one.value, "default" if one.is_default else "playbook") for one in made.settings)
     print_table(("SETTING", "VALUE", "FROM"), settings, empty="")
@@ -113,7 +114,7 @@ def start(
     made = app.plan_rollout(playbook, listed(app), limit=limit, patch=patch)
     if not as_json:
         _print_plan(made)
-    if not confirmed(f"Patch {len(made.hosts)} hosts?", yes):
+    if not confirmed(f"Patch {counted(len(made.hosts), 'host')}?", yes):
         declined("nothing was started", as_json=as_json)
     rollout_id = app.order_rollout().create(made, started_by=_who())
     say(f"rollout {rollout_id}")
@@ -263,7 +264,7 @@ def rollback(context: typer.Context, rollout: RolloutId, yes: Yes = False, as_js
         err.print(f"{safe(name)}: [red]will be exposed again[/] to {safe(cves)}")
     staying = app.read_rollouts.staying(rollout_id)
     for tool, count in sorted(Counter(tool for _, tool in staying).items()):
-        say(f"{count} hosts keep what {tool} brought: it takes nothing out without a reboot")
+        say(f"{counted(count, 'host')} keep what {tool} brought: it takes nothing out without a reboot")
     if not reopening and not staying:
         say("no exposure window would reopen")
     if not confirmed("Roll back?", yes):

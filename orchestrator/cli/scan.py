@@ -10,6 +10,7 @@ from orchestrator.cli.context import AsJson, Limit, app_of, listed
 from orchestrator.cli.output import coloured, err, out, print_json, print_table, safe, say
 from orchestrator.core.diagnosis import MOST_SKEW
 from orchestrator.core.exposure_states import ExposureState
+from orchestrator.core.tools import MODULE_TOOLS
 from orchestrator.errors import NotFound
 
 COVERED, EXPOSED, CANNOT_TELL = 0, 1, 3
@@ -82,8 +83,21 @@ def _remarks(view: dict[str, Any]) -> list[str]:
     skew = view.get("clock_skew_seconds")
     if skew is not None and abs(skew) > MOST_SKEW.total_seconds():
         remarks.append(f"its clock is {skew:+.0f} s off")
+    remarks += [remark for tool in view["tools"] or () for remark in _tool_remarks(tool)]
     name = f"{view['name']}: "
     return [remark if remark.startswith(name) else name + remark for remark in remarks]
+
+
+_TOLD = {"error", "unlicensed", "coverage_expired", "locked"}
+"""States in which a tool that is meant to patch does not. `hosts show` tells of the others."""
+
+
+def _tool_remarks(tool: dict[str, Any]) -> list[str]:
+    """Modules of the catalogue give way to a vendor's tool: that is as it should be."""
+    remarks = [f"{tool['name']} {line}" for line in tool["disagrees"]]
+    if tool["state"] in _TOLD and tool["name"] not in MODULE_TOOLS:
+        remarks.append(f"{tool['name']} is {tool['state']}" + (f": {tool['detail']}" if tool["detail"] else ""))
+    return remarks
 
 
 def _host_row(view: dict[str, Any]) -> tuple[object, ...]:
