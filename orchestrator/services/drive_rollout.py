@@ -11,10 +11,11 @@ from datetime import datetime
 from queue import SimpleQueue
 from typing import Protocol
 
-from orchestrator.core.attempts import Action, Attempt, Outcome, OutcomeCode
+from orchestrator.core.attempts import Attempt, Outcome, OutcomeCode
 from orchestrator.core.facts import Facts
 from orchestrator.core.fleet import Member
-from orchestrator.core.offers import Offer, Payload
+from orchestrator.core.intents import at_level, intent_of
+from orchestrator.core.offers import Offer
 from orchestrator.core.plans import Plan, PlannedHost
 from orchestrator.core.playbooks import Limits
 from orchestrator.core.rollout import decide, resume
@@ -226,22 +227,17 @@ class _Drive:
     def _intents(self, effects: Effects, state: RolloutState) -> dict[str, Attempt]:
         now = self.engine.clock.now()
         starts = [effect for effect in effects if isinstance(effect, StartAttempt)]
-        return {start.key: self._intent(start, self.planned[start.host_id], state, now) for start in starts}
-
-    def _intent(self, start: StartAttempt, planned: PlannedHost, state: RolloutState, now: datetime) -> Attempt:
-        payload = _payload(planned, state, start.action)
-        return Attempt(
-            id=self.engine.new_id(),
-            rollout_id=self.row.id,
-            host_id=start.host_id,
-            host=planned.name,
-            action=start.action,
-            patch_id=self.plan.patch_id or planned.backend,
-            build_sha256=None if isinstance(payload, Offer) else payload.sha256,
-            level=payload.level if isinstance(payload, Offer) else None,
-            boot_id=_boot_meant(start, planned, state),
-            intent_at=now,
-        )
+        return {
+            start.key: intent_of(
+                start,
+                self.planned[start.host_id],
+                state,
+                patch_id=self.plan.patch_id,
+                ids=(self.engine.new_id(), self.row.id),
+                now=now,
+            )
+            for start in starts
+        }
 
     def _busy(self, intents: Sequence[Attempt]) -> list[Event]:
         """Hosts whose lock another attempt holds that this commit would not free."""
@@ -339,7 +335,7 @@ class _Drive:
         return Errand(
             backend=planned.backend,
             patch=self.patch,
-            payload=_at_level(planned.payload, attempt.level),
+            payload=at_level(planned.payload, attempt.level),
             level_before=planned.level_before,
         )
 
@@ -352,7 +348,7 @@ class _Drive:
 
     def _soak_job(self, host_id: str) -> Callable[[], _Landing]:
         planned, member, run = self.planned[host_id], self.members.get(host_id), self.state.hosts[host_id]
-        payload, boot_id = _at_level(planned.payload, run.level), run.boot_id or planned.boot_id
+        payload, boot_id = at_level(planned.payload, run.level), run.boot_id or planned.boot_id
 
         def job() -> _Landing:
             if member is None:
@@ -370,27 +366,6 @@ class _Drive:
             return _soaked(host_id, verdict, describe(verdict, facts, payload))
 
         return job
-
-
-def _payload(planned: PlannedHost, state: RolloutState, action: Action) -> Payload:
-    """What this host gets: where its canary showed a level, that one. What is taken out is what it was verified at."""
-    own = state.hosts[planned.host_id].level if action is not Action.APPLY else None
-    return _at_level(planned.payload, own or state.levels.get(planned.group))
-
-
-def _at_level(payload: Payload, level: str | None) -> Payload:
-    if level is None or not isinstance(payload, Offer):
-        return payload
-    return Offer.model_validate(payload.model_dump() | {"level": level})
-
-
-def _boot_meant(start: StartAttempt, planned: PlannedHost, state: RolloutState) -> str | None:
-    """The plan's boot, or the one in which the host was patched; None where whatever boot is there is meant: a patch is
-    taken out of any, and a host that rebooted since is tried again in its new boot."""
-    run = state.hosts[planned.host_id]
-    if start.action is Action.REVERT or run.previous is not None:
-        return None
-    return run.boot_id or planned.boot_id
 
 
 def _asked(requests: Mapping[str, Json], now: datetime) -> list[Entry]:
