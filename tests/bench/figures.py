@@ -5,11 +5,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from orchestrator.lab.simulated.fleet import simulated_fleet
 from tests.bench import peers
-from tests.bench.fleet import BenchFleet
+from tests.bench.fleet import FORKS, BenchFleet
 from tests.bench.measured import child, wall_of
+from tests.bench.mixed_fleet import MixedFleet
 from tests.bench.table import Row, seconds
 
 MANY, SOME = 200, 40
@@ -62,6 +65,33 @@ class Bench:
                 note=seconds(("first", _all(scans, "cpu")), ("second", _all(scans, "second_cpu"))),
             ),
         ]
+
+    def mixed(self) -> list[Row]:
+        """The same of the simulated fleet of all systems and tools: how long, and over how many channels."""
+        floors: list[dict[str, Any]] = []
+        scans: list[dict[str, Any]] = []
+        channels: list[float] = []
+        with simulated_fleet(hosts=MANY, mixed=True) as fleet, TemporaryDirectory(dir=self.fleet.folder) as folder:
+            hosts = MixedFleet(fleet=fleet, folder=Path(folder), forks=FORKS)
+            for turn in range(self.rounds.scan):
+                for is_ours in (False, True) if turn % 2 == 0 else (True, False):
+                    before = hosts.sessions()
+                    (scans if is_ours else floors).append(self._of_the_mixed(hosts, is_ours=is_ours))
+                    if is_ours:  # two scans
+                        asked = [now - then for now, then in zip(hosts.sessions(), before, strict=True)]
+                        channels.append(max(asked) / 2)
+                self.say(f"mixed, round {turn + 1}: floor {_told(floors[-1])}, product {_told(scans[-1])}")
+        return [
+            _against_floor(f"mixed fleet of {MANY}: wall time / floor", "wall", scans, floors, at_most=1.3),
+            _against_floor(f"mixed fleet of {MANY}: client CPU / floor", "cpu", scans, floors),
+            Row(name="mixed fleet: channels / host and scan", unit="", values=channels, at_most=1),
+        ]
+
+    def _of_the_mixed(self, hosts: MixedFleet, *, is_ours: bool) -> dict[str, Any]:
+        work = ("scans", hosts.new_home(), hosts.inventory()) if is_ours else (hosts.work_of_the_floor(),)
+        hosts.settle()
+        module = "tests.bench.product" if is_ours else "tests.bench.floor"
+        return child(module, *map(str, work), home=self.fleet.folder)
 
     def pyinfra(self) -> list[Row]:
         """pyinfra reading five facts, against our scan."""
@@ -156,6 +186,7 @@ class Bench:
 
 FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
     "scan": Bench.scan,
+    "mixed": Bench.mixed,
     "memory": Bench.memory,
     "pyinfra": Bench.pyinfra,
     "ansible": Bench.ansible,
@@ -164,7 +195,12 @@ FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
 
 
 def _against_floor(
-    name: str, what: str, scans: Sequence[dict[str, Any]], floors: Sequence[dict[str, Any]], *, at_most: float
+    name: str,
+    what: str,
+    scans: Sequence[dict[str, Any]],
+    floors: Sequence[dict[str, Any]],
+    *,
+    at_most: float | None = None,
 ) -> Row:
     ours, theirs = _all(scans, what), _all(floors, what)
     return Row(

@@ -38,7 +38,8 @@ def _ask(
 ) -> int:
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(_TakeAny())
-    client.connect(address, work["port"], work["user"], pkey=key, allow_agent=False, look_for_keys=False)
+    user = work["users"][address] if "users" in work else work["user"]
+    client.connect(address, work["port"], user, pkey=key, allow_agent=False, look_for_keys=False)
     stdin, stdout, stderr = client.exec_command(shlex.join(argv))
     stdin.write(work["script"])
     stdin.channel.shutdown_write()
