@@ -132,10 +132,7 @@ class _Batch:
         if self.new:
             connection.execute(SIGHTINGS.insert(), [_sighting_row(self.moved[key], n) for key, n in self.new.items()])
         if extended := [self.moved[key] for key in sorted(self.moved.keys() - self.new.keys())]:
-            connection.execute(
-                _EXTEND,
-                [{"sighting": s.id, "seen": s.last_seen, "due": s.expected_by, "deep": s.deep_seen} for s in extended],
-            )
+            connection.execute(_EXTEND, [_extension(sighting) for sighting in extended])
         put(connection, LAST_CHECKS, [self.last[host] for host in sorted(self.last)])
 
 
