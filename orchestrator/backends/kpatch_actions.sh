@@ -8,14 +8,15 @@
 # Old versions take the module's name from the file's. kpatch tries again by itself while the kernel is busy, for 8 s.
 insert() {
     mv "$folder/module.ko" "$folder/$name.ko" || return "$EXIT_DISK_FULL"
-    load_module
+    load_module "$folder/$name.ko"
     loaded=$?
     rm -f "$folder/$name.ko"
     return "$loaded"
 }
 
+# load_module FILE_OR_NAME
 load_module() {
-    until run_tool kpatch load "$folder/$name.ko"; do
+    until run_tool kpatch load "$1"; do
         # A transition that it was ended in goes on: it is waited for.
         ! is_live || return 0
         explain_load
@@ -59,7 +60,7 @@ explain_stall() {
 
 # --- revert ----------------------------------------------------------------------------------------------------------
 
-# As klp's: only the very module, and what is for the next boot goes first. kpatch exits 0 where rmmod failed.
+# As klp's: only the very module, and what is for the next boot goes first.
 revert() {
     name_module
     if [ -d "$module_folder" ] && [ "$(build_of "$name")" != "$build" ]; then
@@ -68,6 +69,12 @@ revert() {
     fi
     uninstall_module && remove_persisted
     unpersisted=$?
+    unload_module || return
+    return "$unpersisted"
+}
+
+# kpatch exits 0 where rmmod failed.
+unload_module() {
     set_deadline
     wait_for_others || return
     [ ! -d "$module_folder" ] || run_tool kpatch unload "$name"
@@ -78,7 +85,6 @@ revert() {
         return "$EXIT_REVERT_STALLED"
     fi
     remove_module || return "$EXIT_MODULE_STAYS"
-    return "$unpersisted"
 }
 
 # is_ordered FILE: the very module of the order.
@@ -95,12 +101,12 @@ is_ours() {
 
 # Whatever kernel boots next, it is not to come back. Of one name there may be others' modules: those stay.
 uninstall_module() {
-    for file in "$root"/var/lib/kpatch/*/"$name".ko; do
-        if [ ! -f "$file" ] || ! is_ours "$file"; then continue; fi
-        kernel=${file%/*}
+    for module in "$root"/var/lib/kpatch/*/"$name".ko; do
+        if [ ! -f "$module" ] || ! is_ours "$module"; then continue; fi
+        kernel=${module%/*}
         run_tool kpatch uninstall -k "${kernel##*/}" "$name.ko"
-        [ ! -f "$file" ] || rm -f "$file" || {
-            echo "$file could not be removed"
+        [ ! -f "$module" ] || rm -f "$module" || {
+            echo "$module could not be removed"
             return "$EXIT_PERSIST_FAILED"
         }
         to_disk "$kernel"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from orchestrator.backends.registry import BACKENDS, backend
 from orchestrator.core.attempts import Action
 from orchestrator.core.catalogue import in_force, replaced_by
-from orchestrator.core.facts import Facts, PatchState, Virtualization
+from orchestrator.core.facts import Facts, PatchState, Tool, Virtualization
 from orchestrator.core.fleet import Fleet, Member
 from orchestrator.core.identity import second_names
 from orchestrator.core.offering import NoOffer, offered
@@ -30,11 +30,11 @@ OLD_OFFERS = timedelta(hours=24)
 """After which `plan` warns that what tools offer was asked a while ago."""
 
 _APPLYING = tuple(one for one in BACKENDS.values() if one.capabilities.applies)
-OFFERING = tuple(one.name for one in _APPLYING if not one.capabilities.needs_module)
-"""Tools that bring their own patches, in the order in which `auto` chooses among those that are ready."""
+OFFERING = tuple(one.name for one in _APPLYING if one.capabilities.tells_updates)
+"""Tools that put in force what they find or are offered, in the order in which `auto` chooses among those ready."""
 
 LOADING = tuple(one.name for one in _APPLYING if one.capabilities.needs_module)
-"""Tools that load modules of the catalogue."""
+"""Tools that load modules of the catalogue. One may be among the others, too: it loads what is on the host."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +157,7 @@ class _Known:
             return (only if only in LOADING else DEFAULT_TOOL), None
         if facts is None:
             return only, None
-        offer = offered(facts, OFFERING, only=only)
+        offer = offered(facts, _offering(facts), only=only)
         return (offer.tool if isinstance(offer, Offer) else only), offer
 
     def _refusal(self, facts: Facts | None, name: str | None, offer: Offer | NoOffer | None) -> PatchRefused | None:
@@ -167,6 +167,16 @@ class _Known:
         if self.patch is not None:
             payload = self.patch.build_for(facts.kernel.running, facts.kernel.build_id or "")
         return backend(name).refusal(facts, self.patch, payload, ours=self.ours, action=Action.APPLY)
+
+
+def _offering(facts: Facts) -> list[str]:
+    """The tools that count on a host. One that loads modules has no vendor who would know what is missing: where none
+    is installed for it, and none in force, it says nothing of the host."""
+    return [name for name in OFFERING if name not in LOADING or not _has_no_module(facts.tool(name))]
+
+
+def _has_no_module(tool: Tool | None) -> bool:
+    return tool is not None and tool.level is None and tool.deep is not None and tool.deep.updates == ()
 
 
 def _stays_warnings(made: Plan) -> tuple[str, ...]:
@@ -188,10 +198,10 @@ def _named_patch(playbook: Playbook, patches: Sequence[Patch]) -> Patch | None:
     """The catalogue's patch that is to be applied; None: what the hosts' own tools offer. Raises `PlaybookInvalid`."""
     apply = playbook.apply
     if apply.tool not in (AUTO, *OFFERING, *LOADING):
-        known = ", ".join((AUTO, *OFFERING, *LOADING))
+        known = ", ".join(dict.fromkeys((AUTO, *OFFERING, *LOADING)))
         raise PlaybookInvalid(f"no tool called {apply.tool!r} applies patches; there are: {known}", field="apply.tool")
     if apply.patch is None:
-        if apply.tool in LOADING:
+        if apply.tool not in (AUTO, *OFFERING):
             message = f"names no patch, and {apply.tool} offers none by itself: name one here, or give --patch ID"
             raise PlaybookInvalid(message, field="apply.patch")
         if apply.persist:
@@ -200,7 +210,7 @@ def _named_patch(playbook: Playbook, patches: Sequence[Patch]) -> Patch | None:
             )
             raise PlaybookInvalid(message, field="apply.persist")
         return None
-    if apply.tool in OFFERING:
+    if apply.tool not in (AUTO, *LOADING):
         loading = ", ".join(LOADING)
         message = f"{apply.tool} applies what it offers itself: leave out apply.patch, or name one of {loading}"
         raise PlaybookInvalid(message, field="apply.tool")

@@ -59,7 +59,7 @@ def _is_in_force(subject: Subject, before: Facts, after: Facts, payload: Payload
     truth = subject.session.truth_of(subject.name)
     assert (Verdict.IN_FORCE, truth) == (judge_apply(before, after, payload), said_of(after, subject.name))
     assert truth.patches
-    assert (truth.level is None) is subject.backend.capabilities.needs_module
+    assert (truth.level is None) is not subject.backend.capabilities.tells_updates
     tool = after.tool(subject.name)
     assert tool is not None
     assert (ToolState.READY, ()) == (tool.state, tool.disagrees)

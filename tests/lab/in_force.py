@@ -47,7 +47,8 @@ def _is_applied(patch: LivePatch | UserspacePatch, tool: str) -> bool:
 def truth_of(truth: Truth, name: str) -> InForce:
     """What is so."""
     if name in LOADERS:
-        return InForce(patches=frozenset(truth.in_force))
+        level = "+".join(sorted(truth.in_force)) or None
+        return InForce(level=level if name == "kpatch" else None, patches=frozenset(truth.in_force))
     told = truth.tools.get(name)
     if told is None or not told.patches:
         return NOTHING

@@ -98,6 +98,7 @@ def test_without_a_patch_each_host_gets_what_its_own_tool_offers(tool: str) -> N
         ({"tool": "kernelkare"}, "apply.tool"),
         ({"tool": "auto", "patch": "NO-SUCH"}, "apply.patch"),
         ({"tool": "auto", "persist": True}, "apply.persist"),
+        ({"tool": "kpatch", "persist": True}, "apply.persist"),
     ],
 )
 def test_a_tool_that_does_not_go_with_the_patch_is_refused(apply: dict[str, object], field: str) -> None:
@@ -123,3 +124,54 @@ def test_offers_that_were_asked_long_ago_are_warned_about(hours: int, is_warned:
     made = planned(fleet, tool="auto")
 
     assert is_warned == any("was asked more than 24 h ago" in line for line in made.warnings)
+
+
+FOUND = Tool(name="kpatch", state=ToolState.READY, deep=Deep(updates=(Update(name="lab_0009", version="lab_0009"),)))
+NOT_FOUND = FOUND.model_copy(update={"deep": Deep(updates=())})
+UNLICENSED = Tool(name="ksplice", state=ToolState.UNLICENSED)
+
+
+@pytest.mark.parametrize("tool", ["auto", "kpatch"])
+def test_without_a_patch_kpatch_loads_what_is_on_the_host(tool: str) -> None:
+    """A module that is installed and not loaded; where there is none, it has nothing that could patch the host."""
+    fleet = Checked("found", "bare")
+    fleet.eyes.shows = {"found": seen("b1", tools=(FOUND,)), "bare": seen("b2", tools=(NOT_FOUND,))}
+
+    made = planned(fleet, tool=tool)
+
+    assert [("found", "kpatch", "lab_0009")] == [
+        (host.name, host.backend, host.payload.package) for host in made.hosts if isinstance(host.payload, Offer)
+    ]
+    assert [("bare", LeftOutReason.NO_TOOL)] == [(one.name, one.reason) for one in made.left_out]
+
+
+def test_with_a_patch_kpatch_loads_the_catalogues() -> None:
+    """Whatever else is installed on the host."""
+    fleet = Checked("found")
+    fleet.store.catalogue.add(LAB_1)
+    able = {"livepatch_supported": True, "module_signatures_enforced": False, "lockdown": "none"}
+    fleet.eyes.shows = {"found": seen("b1", tools=(FOUND,), **able)}
+
+    made = planned(fleet, tool="kpatch", patch=LAB_1.id)
+
+    assert [("found", "kpatch", LAB_1.builds[0])] == [(host.name, host.backend, host.payload) for host in made.hosts]
+
+
+@pytest.mark.parametrize(
+    ("tools", "expected"),
+    [
+        ((OFFERING, FOUND), "ksplice"),
+        ((UNLICENSED, FOUND), "kpatch"),
+        ((UNLICENSED, NOT_FOUND), LeftOutReason.UNLICENSED),
+        ((NOT_FOUND.model_copy(update={"level": "lab_0009"}),), LeftOutReason.ALREADY_PATCHED),
+        ((NOT_FOUND.model_copy(update={"deep": None}),), LeftOutReason.UNKNOWN_UPDATES),
+    ],
+)
+def test_vendors_tools_go_before_what_is_on_the_host(tools: tuple[Tool, ...], expected: str) -> None:
+    """A kpatch without any module is no reason to call a host patched whose own tool could not look."""
+    fleet = Checked("one")
+    fleet.eyes.shows = {"one": seen("b1", tools=tools)}
+
+    made = planned(fleet, tool="auto")
+
+    assert [expected] == [*(host.backend for host in made.hosts), *(one.reason for one in made.left_out)]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.backends.base import Work
 from orchestrator.backends.guard import GuardAnswer, GuardExit, GuardState
 from orchestrator.backends.kpatch import Kpatch
 from orchestrator.core.attempts import Action
@@ -75,8 +76,12 @@ def prepared(local: LocalHost) -> GuardedHost:
 
 def finished(host: GuardedHost, action: Action = Action.APPLY, attempt: str = "A1", **changes: object) -> GuardAnswer:
     """Start it, and wait for its end."""
-    local, backend = host.local, Kpatch()
-    work = make_work(action, attempt, **changes)
+    return carried_out(host, make_work(action, attempt, **changes))
+
+
+def carried_out(host: GuardedHost, work: Work) -> GuardAnswer:
+    """Start it, and wait for its end."""
+    local, backend, attempt = host.local, Kpatch(), work.attempt.id
     answer = backend.answer(local.host, local.run(local.host, backend.start(local.host, work, "n1")), "n1")
     if answer.state is not GuardState.REFUSED:
         eventually(lambda: host.status(attempt).state is not GuardState.RUNNING)

@@ -41,8 +41,13 @@ def check(case: str, status: int | None = 0, stderr: str = "", changes: Mapping[
 
 
 def ready(*told: Told, detail: str | None = None) -> ToolReport:
-    """The tool, able to be used."""
+    """The tool, able to be used; the kernel has nothing in force."""
     return ToolReport(tool=Tool(name="kpatch", state=ToolState.READY, detail=detail), told=told)
+
+
+def in_force(*names: str, state: PatchState = PatchState.APPLIED) -> dict[str, object]:
+    """What the kernel shows."""
+    return {"live_patches": tuple(LivePatch(tool="klp", name=name, state=state) for name in names)}
 
 
 @pytest.mark.parametrize(
@@ -123,13 +128,11 @@ def test_without_the_program_or_its_section_there_is_no_list() -> None:
     states = [Kpatch().read(host).tool.state for host in (seen(absent("kpatch_list"), facts=FACTS), seen(facts=FACTS))]
 
     assert [ToolState.ABSENT, ToolState.ERROR] == states
-    assert None is Kpatch().read_deep(check("empty_lists"))
 
 
 def test_an_answer_cut_at_any_byte_says_no_more_than_the_whole() -> None:
     """A name that lost its end is no patch of the kernel's."""
-    live = tuple(LivePatch(tool="klp", name=f"lab_000{n}", state=PatchState.APPLIED) for n in range(4))
-    host = check("v0_9_11_all_states", changes={"live_patches": live})
+    host = check("v0_9_11_all_states", changes=in_force(*(f"lab_000{n}" for n in range(4))))
     whole = Kpatch().read(host)
 
     for cut in read_cut(Kpatch(), host, "kpatch_list"):
@@ -167,10 +170,10 @@ def refused(changes: dict[str, object], action: Action = Action.APPLY, **payload
     [
         (None, Action.APPLY, {}),
         (None, Action.REVERT, {}),
-        ("tool_not_ready", Action.APPLY, {"tools": ()}),
-        ("tool_not_ready", Action.REVERT, {"tools": (Tool(name="kpatch", state=ToolState.ABSENT),)}),
+        ("tool_missing", Action.APPLY, {"tools": ()}),
+        ("tool_missing", Action.REVERT, {"tools": (Tool(name="kpatch", state=ToolState.ABSENT),)}),
         ("tool_not_ready", Action.APPLY, {"tools": (Tool(name="kpatch", state=ToolState.ERROR),)}),
-        ("tool_not_ready", Action.APPLY, {"tools": (Tool(name="kpatch", state=ToolState.CONFLICT),)}),
+        ("tool_conflict", Action.APPLY, {"tools": (Tool(name="kpatch", state=ToolState.CONFLICT),)}),
         (None, Action.REVERT, {"tools": (Tool(name="kpatch", state=ToolState.CONFLICT),)}),
         ("wrong_build", Action.APPLY, {"kernel": Kernel(running="6.1.0-other", build_id="cd" * 20)}),
         ("signature_required", Action.APPLY, {"module_signatures_enforced": True}),
@@ -183,6 +186,6 @@ def test_what_is_refused_before_anything_is_sent(code: str | None, action: Actio
     assert code == refused(changes, action)
 
 
-def test_it_offers_nothing_by_itself() -> None:
-    """Its modules are those of the catalogue."""
+def test_an_offer_is_no_module_of_a_patch() -> None:
+    """A catalogue's patch and what is on the host exclude each other."""
     assert "wrong_build" == refused({}, payload=Offer(tool="kpatch", kernel=RELEASE))

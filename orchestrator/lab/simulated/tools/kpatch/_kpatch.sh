@@ -10,6 +10,21 @@ running() {
   echo "$line"
 }
 
+# bring_offered: somebody installed what the host is offered, and did not load it: of so many modules the newest. Where
+# another tool has a vendor, that one offers.
+bring_offered() {
+  host_value tools
+  case " $value " in *' dnf '* | *' canonical '* | *' kernelcare '* | *' ksplice '* | *' suse '*) return ;; esac
+  host_value level_offered
+  offered=${value:-0}
+  [ "$offered" != 0 ] && [ "$(kept brought 0)" != "$offered" ] || return 0
+  brought=$lab/brought.$$
+  (write_module "$brought" "lab_offered_$offered" "$offered")
+  mkdir -p "$installed/$(running)"
+  mv "$brought" "$installed/$(running)/lab-offered-$offered.ko"
+  keep brought "$offered"
+}
+
 # module_in FILE: what its .modinfo says that it is called.
 module_in() {
   tr '\000' '\n' <"$1" | sed -n 's/^name=//p' | head -n 1

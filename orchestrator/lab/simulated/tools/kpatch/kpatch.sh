@@ -101,6 +101,7 @@ uninstall_module() {
 
 main() {
   find_version
+  bring_offered
   case ${1:-} in
     load | unload | install | uninstall) need_root "$1" ;;
   esac
