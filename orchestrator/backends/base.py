@@ -29,7 +29,7 @@ class Capabilities(Frozen):
     pins: bool
     """Holds an agent at a patch level for the length of a rollout."""
     needs_module: bool
-    """Brings its own modules from the catalogue, rather than what the host's tool offers."""
+    """Loads modules of the catalogue. With ``tells_updates`` it puts in force what it tells of, too."""
     tells_updates: bool = False
     """Its deep check tells what is newer than what is in force."""
     tells_cves: bool = False
