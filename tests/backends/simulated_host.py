@@ -1,6 +1,7 @@
 """A host of the simulated lab through the product's own doors, without a network: checks, the guard, what is so."""
 
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,11 +18,12 @@ from orchestrator.core.patches import Patch
 from orchestrator.lab.simulated.machines import ROOT, Account
 from orchestrator.ports.ssh import Command, Completed
 from orchestrator.services.check_hosts import HostCheck
-from tests.backends.local_host import NOW, complete, eventually
+from tests.backends.local_host import NOW, complete
 from tests.lab.in_force import InForce, truth_of
 from tests.lab.simulated import Box
 
 MINUTE = timedelta(minutes=1)
+POLL_SECONDS = 0.1
 OVER = frozenset({GuardState.FINISHED, GuardState.REFUSED, GuardState.DIED, GuardState.ABSENT})
 
 
@@ -80,16 +82,14 @@ class SimulatedSession:
             ours=() if patch is None else tuple(build.module_build_id for build in patch.builds),
             limit_seconds=20,
         )
-        answers = [self._ask(backend, backend.start(self.host, work, nonce := self._nonce()), nonce)]
-
-        def is_over() -> bool:
-            if answers[-1].state not in OVER:
-                command = backend.status(self.host, work.attempt.id, nonce := self._nonce())
-                answers.append(self._ask(backend, command, nonce))
-            return answers[-1].state in OVER
-
-        eventually(is_over, 60)
-        return answers[-1]
+        answer = self._ask(backend, backend.start(self.host, work, nonce := self._nonce()), nonce)
+        deadline = time.monotonic() + MINUTE.total_seconds()
+        while answer.state not in OVER:
+            assert time.monotonic() < deadline, "the attempt never ended"
+            time.sleep(POLL_SECONDS)
+            command = backend.status(self.host, work.attempt.id, nonce := self._nonce())
+            answer = self._ask(backend, command, nonce)
+        return answer
 
     def _ask(self, backend: Backend, command: Command, nonce: str) -> GuardAnswer:
         return backend.answer(self.host, self.run(self.host, command), nonce)
