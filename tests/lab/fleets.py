@@ -38,7 +38,16 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def scan(app: App) -> dict[str, CheckRecord]:
-    """The checks of all hosts, by name."""
+    """The checks of all hosts, by name, with the package lists that were stored."""
     members = app.fleet().members
     records = app.scan(members)
-    return {member.name: records[member.record.id] for member in members}
+    return {member.name: _with_packages(app, records[member.record.id]) for member in members}
+
+
+def _with_packages(app: App, record: CheckRecord) -> CheckRecord:
+    seen = record.observation
+    if seen is None or seen.facts.packages is None:
+        return record
+    packages = app.store.sightings.packages(seen.facts.packages.fingerprint)
+    facts = seen.facts.model_copy(update={"packages": packages})
+    return record.model_copy(update={"observation": seen.model_copy(update={"facts": facts})})

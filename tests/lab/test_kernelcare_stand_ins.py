@@ -4,30 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.kernelcare import KernelCare
-from orchestrator.backends.libcare import LibCare
-from orchestrator.backends.libpulp import Libpulp
-from orchestrator.backends.registry import with_tools
-from orchestrator.backends.userspace import Userspace
+from orchestrator.backends.registry import probe_parts, with_tools
 from orchestrator.core.facts import Deep, Facts, PatchState, Tool, ToolState, Update
+from orchestrator.core.tools import with_deep
 from orchestrator.lab.simulated.faults import Faults
 from orchestrator.lab.simulated.truth import read_truth
-from orchestrator.probe import ProbePart, read_answer
+from orchestrator.probe import read_answer
 from tests.lab.simulated import Box
 from tests.probe.machines import FINISHED, NONCE, command, read, run
 
-PARTS: tuple[ProbePart, ...] = tuple(
-    part
-    for backend in (KernelCare(), LibCare(), Libpulp(), Userspace())
-    for part in (*backend.parts, *backend.deep_parts)
-)
-
 
 def check(box: Box) -> Facts:
-    """A deep check of it, with these backends' parts."""
+    """A deep check of it."""
     environment = box.disk.environment()
-    completed = run(command(extra=PARTS), box.disk.root, env=environment)
-    return with_tools(read(completed), read_answer(completed, nonce=NONCE), at=FINISHED, deep=True)
+    completed = run(command(extra=probe_parts(deep=True)), box.disk.root, env=environment)
+    facts = with_tools(read(completed), read_answer(completed, nonce=NONCE), at=FINISHED, deep=True)
+    return with_deep(None, facts, at=FINISHED, is_deep=True)
 
 
 def kernelcare(facts: Facts) -> Tool:
