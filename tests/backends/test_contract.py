@@ -204,10 +204,13 @@ def test_what_is_spoiled_never_patches_more(tmp_path: Path, name: str) -> None:
     subject.carry_out(Action.APPLY, before, payload)
     truth = subject.session.truth_of(name)
     assert truth != NOTHING
+    states = set()
     for spoiled in SPOILED:
         subject.box.disk.set_faults(spoiled)
         facts = subject.session.check()
         assert said_of(facts, name).is_no_more_than(truth), (spoiled, facts.tool(name))
+        states |= {tool.state for tool in facts.tools if tool.name == name}
+    assert (ToolState.ERROR in states) is bool(CASES[name].tools)
 
 
 def _offers_at_most(facts: Facts, payload: Payload, name: str) -> None:
@@ -218,8 +221,12 @@ def _offers_at_most(facts: Facts, payload: Payload, name: str) -> None:
 
 @pytest.mark.parametrize("name", READY)
 def test_escape_sequences_are_neither_kept_nor_believed(tmp_path: Path, name: str) -> None:
-    """A tool that puts escape sequences into every line: nothing of them is kept, nothing more is patched."""
+    """A tool that puts escape sequences into every line, on a host that is patched: nothing of them is kept, nothing
+    more is patched."""
     subject = Subject.make(tmp_path, name)
+    before = subject.session.check(deep=True)
+    if subject.backend.capabilities.applies:
+        subject.carry_out(Action.APPLY, before, subject.payload(before))
     _colour(subject)
     facts = subject.session.check(deep=True)
     assert said_of(facts, name).is_no_more_than(subject.session.truth_of(name))
