@@ -12,12 +12,12 @@ from orchestrator.backends.kpatch_offers import (
     idle_modules,
     installed_modules,
     level,
-    offer_order,
     refused_offer,
     updates,
 )
 from orchestrator.backends.modules import Ours, kernel_state, module_order, refused_module
 from orchestrator.backends.probe_pieces import probe_function
+from orchestrator.backends.vendor import tool_order
 from orchestrator.core.attempts import Action
 from orchestrator.core.facts import Deep, Facts, Tool, ToolState
 from orchestrator.core.hosts import Host
@@ -102,7 +102,7 @@ class Kpatch:
     def start(self, host: Host, work: Work, nonce: str) -> Command:
         """Under the host-side guard."""
         if isinstance(work.payload, Offer):
-            return start_tool(host, offer_order(NAME, work), OFFER_ACTIONS, nonce, more=OFFER_PARTS)
+            return start_tool(host, tool_order(NAME, work), OFFER_ACTIONS, nonce, more=OFFER_PARTS)
         return start_command(host, module_order(NAME, work), work.module, nonce, parts=PARTS)
 
     def status(self, host: Host, attempt_id: str, nonce: str) -> Command:

@@ -51,7 +51,7 @@ check_alone() {
 wait_settled() {
     while is_live && is_moving; do
         is_late && {
-            echo "$name stayed in transition for the whole limit of $limit s, and nobody asked us to begin that"
+            echo "$name stayed in transition for the whole limit of $limit s: somebody else began that"
             return "$EXIT_TRANSITION_UNDER_WAY"
         }
         pause

@@ -3,15 +3,13 @@
 import hashlib
 import re
 
-from orchestrator.backends.base import Work
-from orchestrator.backends.guard import ToolOrder
 from orchestrator.backends.kpatch_lists import Listed
+from orchestrator.backends.vendor import not_root
 from orchestrator.core.attempts import Action
 from orchestrator.core.facts import Facts, PatchState, Update
 from orchestrator.core.offers import TOOL_WORD, Offer
 from orchestrator.errors import (
     ForeignPatch,
-    NeedsRoot,
     NothingOffered,
     OtherLevel,
     PatchRefused,
@@ -59,24 +57,7 @@ def refused_offer(tool: str, facts: Facts, offer: Offer, action: Action) -> Patc
     refused = _not_named(facts, offer)
     if refused is None and action is Action.APPLY:
         refused = _wrong_kernel(facts, offer) or _not_verified(offer) or _not_alone(facts, offer)
-    return refused or _not_root(tool, facts)
-
-
-def offer_order(tool: str, work: Work) -> ToolOrder:
-    """What the guard is to do with it. Raises `ToolNotReady` where the boot or the offer is not known."""
-    attempt, offer = work.attempt, work.payload
-    if attempt.boot_id is None or not isinstance(offer, Offer):
-        raise ToolNotReady(f"{attempt.host}: its boot id or what {tool} offers is not known")
-    return ToolOrder(
-        attempt_id=attempt.id,
-        controller=work.controller,
-        action=attempt.action,
-        boot_id=attempt.boot_id,
-        release=offer.kernel,
-        limit_seconds=work.limit_seconds,
-        package=offer.package or "",
-        level=attempt.level or offer.level or "",
-    )
+    return refused or not_root(tool, facts)
 
 
 def _not_named(facts: Facts, offer: Offer) -> PatchRefused | None:
@@ -117,13 +98,6 @@ def _not_alone(facts: Facts, offer: Offer) -> PatchRefused | None:
     return (
         ForeignPatch(f"{', '.join(others[:5])} is in force, and {offer.package} might replace it") if others else None
     )
-
-
-def _not_root(tool: str, facts: Facts) -> PatchRefused | None:
-    """The login may be root, or the check became root through sudo: then nothing says why it could not."""
-    if facts.is_root or "root" not in facts.unknown:
-        return None
-    return NeedsRoot(f"{tool} needs root ({facts.unknown['root']}): log in as root or set up sudo")
 
 
 def _module(name: str) -> str:

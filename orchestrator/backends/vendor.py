@@ -42,11 +42,11 @@ class VendorTool:
             refused = _not_usable(tool) or _other_kernel(facts, payload)
             if refused is not None:
                 return refused
-        return _not_root(self.name, facts)
+        return not_root(self.name, facts)
 
     def start(self, host: Host, work: Work, nonce: str) -> Command:
         """Under the host-side guard."""
-        return start_tool(host, self._order(work), self.actions, nonce)
+        return start_tool(host, tool_order(self.name, work), self.actions, nonce)
 
     def status(self, host: Host, attempt_id: str, nonce: str) -> Command:
         """The guard's record of it."""
@@ -66,20 +66,22 @@ class VendorTool:
             Action.UNPIN: can.pins,
         }[action]
 
-    def _order(self, work: Work) -> ToolOrder:
-        attempt, offer = work.attempt, work.payload
-        if attempt.boot_id is None or not isinstance(offer, Offer):
-            raise ToolNotReady(f"{attempt.host}: its boot id or what {self.name} offers is not known")
-        return ToolOrder(
-            attempt_id=attempt.id,
-            controller=work.controller,
-            action=attempt.action,
-            boot_id=attempt.boot_id,
-            release=offer.kernel,
-            limit_seconds=work.limit_seconds,
-            package=offer.package or "",
-            level=attempt.level or offer.level or "",
-        )
+
+def tool_order(tool: str, work: Work) -> ToolOrder:
+    """What the guard is to do with an offer of the tool. Raises `ToolNotReady` where boot or offer are not known."""
+    attempt, offer = work.attempt, work.payload
+    if attempt.boot_id is None or not isinstance(offer, Offer):
+        raise ToolNotReady(f"{attempt.host}: its boot id or what {tool} offers is not known")
+    return ToolOrder(
+        attempt_id=attempt.id,
+        controller=work.controller,
+        action=attempt.action,
+        boot_id=attempt.boot_id,
+        release=offer.kernel,
+        limit_seconds=work.limit_seconds,
+        package=offer.package or "",
+        level=attempt.level or offer.level or "",
+    )
 
 
 def _not_usable(tool: Tool) -> PatchRefused | None:
@@ -98,7 +100,7 @@ def _other_kernel(facts: Facts, payload: Payload | None) -> PatchRefused | None:
     return WrongBuild(f"the offer is for {payload.kernel}; the host runs {running or 'nobody knows what'}")
 
 
-def _not_root(name: str, facts: Facts) -> PatchRefused | None:
+def not_root(name: str, facts: Facts) -> PatchRefused | None:
     """The login may be root, or the check became root through sudo: then nothing says why it could not."""
     if facts.is_root or "root" not in facts.unknown:
         return None
