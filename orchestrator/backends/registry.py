@@ -15,7 +15,7 @@ from orchestrator.backends.suse import Suse
 from orchestrator.backends.userspace import Userspace
 from orchestrator.core.facts import Facts, Tool, ToolState
 from orchestrator.core.model import Moment
-from orchestrator.core.tools import ToolReport, settle_tools
+from orchestrator.core.tools import ToolReport, settle_tools, with_deep
 from orchestrator.errors import NotFound
 from orchestrator.probe.answer import Answer
 from orchestrator.probe.script import ProbePart
@@ -53,10 +53,12 @@ def probe_parts(*, deep: bool) -> tuple[ProbePart, ...]:
     return (*parts, *(part for one in BACKENDS.values() for part in one.deep_parts if deep))
 
 
-def with_tools(facts: Facts, answer: Answer, *, at: Moment, deep: bool) -> Facts:
-    """The facts with what every backend read from the same answer. ``deep``: the deep parts were asked for."""
+def with_tools(facts: Facts, answer: Answer, *, at: Moment, deep: bool, before: Facts | None = None) -> Facts:
+    """The facts with what every backend read from the same answer. ``deep``: the deep parts were asked for; else what
+    the last deep check found, which ``before`` has, stands."""
     seen = Seen(sections=answer.sections, facts=facts, root_lacks=facts.unknown.get("root"), at=at)
-    return settle_tools(facts, [_report(one, seen, deep=deep) for one in BACKENDS.values()])
+    settled = settle_tools(facts, [_report(one, seen, deep=deep) for one in BACKENDS.values()])
+    return with_deep(before, settled, at=at, is_deep=deep)
 
 
 def _report(one: Backend, seen: Seen, *, deep: bool) -> ToolReport:

@@ -144,7 +144,14 @@ judge_force() {
         echo "$package$( [ -z "$level" ] || echo " $level") is installed, and not in force"
         return "$EXIT_TOOL_FAILED"
     }
-    case $ended in 0 | 10[236]) ;; *) return "$explained" ;; esac
+    # 106: a repository was skipped; where it says why, that may be why nothing came of it.
+    case $ended:$explained in
+        0:* | 10[23]:* | "106:$EXIT_TOOL_FAILED") ;;
+        *)
+            echo "nothing was changed; zypper: exit status $ended"
+            return "$explained"
+            ;;
+    esac
     [ -z "$level" ] || {
         echo "$level was asked for, and ${force:-no live patch} was left as it is"
         return "$EXIT_OTHER_LEVEL"

@@ -14,7 +14,6 @@ from orchestrator.core.facts import Facts, Observation
 from orchestrator.core.fleet import Member
 from orchestrator.core.hosts import Host
 from orchestrator.core.sightings import CheckRecord, Sighting
-from orchestrator.core.tools import with_deep
 from orchestrator.errors import HostError, IdentityConflict
 from orchestrator.ports.runtime import Clock, Dispatcher
 from orchestrator.ports.ssh import Transport
@@ -68,8 +67,7 @@ class HostCheck:
         observed_at = self.clock.now()
         answer = read_answer(completed, nonce=nonce)
         facts = facts_of(answer, started_at=started_at, finished_at=observed_at, known_packages=known)
-        facts = with_tools(facts, answer, at=observed_at, deep=deep)
-        facts = with_deep(before, facts, at=observed_at, is_deep=deep)
+        facts = with_tools(facts, answer, at=observed_at, deep=deep, before=before)
         return Observation(started_at=started_at, observed_at=observed_at, facts=facts)
 
 

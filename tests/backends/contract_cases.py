@@ -35,7 +35,7 @@ class Case:
 
 
 CASES: Mapping[str, Case] = {
-    "dnf": Case(os="rocky-9", tools=("dnf",)),
+    "dnf": Case(os="rhel-9", tools=("dnf",)),
     "canonical": Case(os="ubuntu-22.04", tools=("canonical",)),
     "suse": Case(os="sles-15.6", tools=("suse",), lied=Verdict.NOT_IN_FORCE),
     "kernelcare": Case(os="almalinux-9", tools=("kernelcare",)),

@@ -14,13 +14,13 @@ from orchestrator.core.offers import Offer, Payload
 from orchestrator.core.plans import LeftOutReason
 from orchestrator.core.verdict import Verdict, judge_apply, judge_revert
 from orchestrator.errors import PatchRefused
-from orchestrator.lab.simulated.faults import Faults
+from orchestrator.lab.simulated.faults import Faults, Licence
 from orchestrator.lab.simulated.machines import Account
 from orchestrator.lab.simulated.tool_folders import folder_of
 from orchestrator.services.plan_rollout import OFFERING
 from tests.backends.contract_cases import ACTING, CASES, NAMES, READY, TELLING, Subject
 from tests.backends.simulated_host import SimulatedSession
-from tests.lab.in_force import NOTHING, InForce, said_of
+from tests.lab.in_force import LOADERS, NOTHING, InForce, said_of
 from tests.lab.simulated import Box
 
 LOCALES = {"LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8", "LC_MESSAGES": "de_DE.UTF-8", "LANGUAGE": "de:fr"}
@@ -268,3 +268,19 @@ def test_lies_are_not_believed(tmp_path: Path, name: str) -> None:
     tool = after.tool(name)
     assert tool is not None
     assert bool(tool.disagrees) is (CASES[name].lied is Verdict.CONTRADICTED)
+
+
+@pytest.mark.parametrize("licence", [Licence.EXPIRED, Licence.NONE])
+@pytest.mark.parametrize("name", sorted({*ACTING} - {*LOADERS}))
+def test_without_a_licence_nothing_happens_and_is_no_drift(tmp_path: Path, name: str, licence: Licence) -> None:
+    """A licence that ran out after the plan was made: the attempt fails, and neither says that it is done nor that the
+    host has another level than the plan's, which would hold a rollout."""
+    subject = Subject.make(tmp_path, name)
+    before = subject.session.check(deep=True)
+    payload = subject.payload(before)
+    subject.box.disk.set_faults(Faults(licence=licence))
+    code, text = subject.carry_out(Action.APPLY, before, payload)
+    assert code not in (None, GuardExit.DONE, GuardExit.OTHER_LEVEL), text
+    assert NOTHING == subject.session.truth_of(name)
+    after = subject.session.check(before)
+    assert judge_apply(before, after, payload) in (Verdict.NOT_IN_FORCE, Verdict.UNREADABLE)

@@ -6,7 +6,6 @@ import pytest
 
 from orchestrator.backends.registry import probe_parts, with_tools
 from orchestrator.core.facts import Deep, Facts, PatchState, Tool, ToolState, Update
-from orchestrator.core.tools import with_deep
 from orchestrator.lab.simulated.faults import Faults
 from orchestrator.lab.simulated.truth import read_truth
 from orchestrator.probe import read_answer
@@ -18,8 +17,7 @@ def check(box: Box) -> Facts:
     """A deep check of it."""
     environment = box.disk.environment()
     completed = run(command(extra=probe_parts(deep=True)), box.disk.root, env=environment)
-    facts = with_tools(read(completed), read_answer(completed, nonce=NONCE), at=FINISHED, deep=True)
-    return with_deep(None, facts, at=FINISHED, is_deep=True)
+    return with_tools(read(completed), read_answer(completed, nonce=NONCE), at=FINISHED, deep=True)
 
 
 def kernelcare(facts: Facts) -> Tool:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.backends.canonical import Canonical
-from orchestrator.backends.registry import with_tools
+from orchestrator.backends.registry import probe_parts, with_tools
 from orchestrator.core.facts import Facts, PatchState, Pin, Tool, ToolState
 from orchestrator.core.hosts import Become
+from orchestrator.core.tools import AS_OF_DEEP
 from orchestrator.probe import read_answer
 from tests.backends.canonical.answers import AT, CVES, KERNEL, MODULE, raw
 from tests.probe.machines import COMMON, NONCE, SHELLS, Files, build, command, patch, read, run
@@ -40,7 +41,7 @@ def check(
     root: Path, files: Files, shell: str, *, deep: bool = False, become: Become | None = None, uid: int = 0
 ) -> Facts:
     """One check of it."""
-    parts = (*Canonical.parts, *(Canonical.deep_parts if deep else ()))
+    parts = probe_parts(deep=deep)
     completed = run(command(become, extra=parts), build(root, {**UBUNTU, **files}, shell=shell, uid=uid), shell=shell)
     return with_tools(read(completed), read_answer(completed, nonce=NONCE), at=AT, deep=deep)
 
@@ -168,7 +169,8 @@ def test_a_deep_check(shell: str, program: str, tmp_path: Path) -> None:
     """The subscription is asked about by whichever name its program has; what it says against the tool is its state."""
     pro: Files = {f"stand-ins/{program}": f"#!/bin/sh\ncat {tmp_path}/pro\n", "pro": raw("pro_contract_ended")}
     found = tool(check(tmp_path, {**prints("json_applied", tmp_path), **pro}, shell, deep=True))
-    assert (ToolState.UNLICENSED, "the contract of Ubuntu Pro ended on 2025-12-31") == (found.state, found.detail)
+    ended = f"the contract of Ubuntu Pro ended on 2025-12-31; {AS_OF_DEEP}"
+    assert (ToolState.UNLICENSED, ended) == (found.state, found.detail)
     assert () == (found.deep and found.deep.updates)
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.canonical import Canonical
-from orchestrator.backends.registry import with_tools
+from orchestrator.backends.registry import probe_parts, with_tools
 from orchestrator.core.facts import Facts, PatchState, Pin, ToolState, Update
 from orchestrator.lab.simulated.faults import Faults, Licence
 from orchestrator.lab.simulated.machines import DEPLOY
@@ -50,7 +49,7 @@ def make(folder: Path, name: str) -> Box:
 
 def check(box: Box, *, deep: bool = False) -> Facts:
     """A check of it, by the real script."""
-    parts = (*Canonical.parts, *(Canonical.deep_parts if deep else ()))
+    parts = probe_parts(deep=deep)
     env = box.disk.environment()
     completed = run(command(extra=parts), box.disk.root, env={key: env[key] for key in env if key != "PATH"})
     return with_tools(read(completed), read_answer(completed, nonce=NONCE), at=AT, deep=deep)

@@ -8,7 +8,6 @@ import pytest
 
 from orchestrator.backends.registry import probe_parts, with_tools
 from orchestrator.core.facts import Facts, PatchState, Tool, ToolState
-from orchestrator.core.tools import with_deep
 from orchestrator.lab.simulated.faults import Faults, Licence
 from orchestrator.lab.simulated.processes import kill_below
 from orchestrator.probe.answer import read_answer
@@ -34,7 +33,7 @@ def check(box: Box) -> Facts:
     """What a deep check of it sees."""
     done = run(command(extra=probe_parts(deep=True)), box.disk.root)
     answer, at = read_answer(done, nonce=NONCE), STARTED + timedelta(days=1)
-    return with_deep(None, with_tools(machines.read(done), answer, at=at, deep=True), at=at, is_deep=True)
+    return with_tools(machines.read(done), answer, at=at, deep=True)
 
 
 def tool_of(facts: Facts) -> Tool:

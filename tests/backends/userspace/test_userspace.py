@@ -12,7 +12,6 @@ from orchestrator.probe import read_answer
 from orchestrator.probe.answer import INCOMPLETE
 from tests.backends.answered import section, seen
 from tests.backends.local_host import eventually
-from tests.needs import require
 from tests.probe.machines import DEBIAN, NONCE, SHELLS, Files, build, command, run
 
 TOOL = Userspace()
@@ -141,7 +140,7 @@ def test_a_host_without_proc_is_told_as_one(tmp_path: Path) -> None:
 def test_a_program_that_was_deleted_is_found_in_the_kernels_own_words(tmp_path: Path) -> None:
     """A process of this machine; its file stood in a temporary folder, and is told as one in /opt."""
     program = tmp_path / "old program"
-    program.write_bytes(Path(require("sleep")).resolve().read_bytes())
+    program.write_bytes(Path("/bin/sleep").resolve().read_bytes())
     program.chmod(0o755)
     with subprocess.Popen([str(program), "60"]) as running:
         eventually(lambda: str(program) in Path(f"/proc/{running.pid}/maps").read_text())
