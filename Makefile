@@ -20,7 +20,7 @@ check: $(VENV)/.dev
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache >$(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
-	@$(BIN)/python -m pytest -q -m "not kernel and not sshd and not postgres" --ignore tests/acceptance --ignore tests/bench \
+	@$(BIN)/python -m pytest -q -m "not kernel and not sshd and not postgres and not scripts" --ignore tests/acceptance --ignore tests/bench \
 		--deselect tests/test_house_rules.py::test_the_tree_keeps_the_rules
 
 bench: $(VENV)/.dev $(VENV)/.bench packages

@@ -23,6 +23,8 @@ from tests.backends.simulated_host import SimulatedSession
 from tests.lab.in_force import LOADERS, NOTHING, InForce, said_of
 from tests.lab.simulated import Box
 
+pytestmark = pytest.mark.scripts
+
 LOCALES = {"LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8", "LC_MESSAGES": "de_DE.UTF-8", "LANGUAGE": "de:fr"}
 PLACES = (0, 9, 40, 130, 400, 900)
 SPOILED = (*(Faults(garbles=at, tool_slow=0) for at in PLACES), *(Faults(truncates=at, tool_slow=0) for at in PLACES))

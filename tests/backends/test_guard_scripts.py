@@ -30,6 +30,8 @@ from tests.backends.local_host import (
 )
 from tests.needs import require
 
+pytestmark = pytest.mark.scripts
+
 KLP = Klp()
 
 

@@ -18,6 +18,8 @@ from tests.backends.guarded_host import MADE_UP, GuardedHost, order, worker_text
 from tests.backends.local_host import SHELLS, LocalHost, eventually, lives
 from tests.needs import require
 
+pytestmark = pytest.mark.scripts
+
 BACKENDS = Path(__file__).parents[2] / "orchestrator" / "backends"
 HOST = Host(name="web1", address="web1")
 ACTIONS = (MADE_UP, *sorted(BACKENDS.glob("*_actions.sh")))

@@ -12,6 +12,8 @@ from orchestrator.probe import read_answer
 from tests.lab.simulated import Box
 from tests.probe.machines import FINISHED, NONCE, command, read, run
 
+pytestmark = pytest.mark.scripts
+
 
 def check(box: Box) -> Facts:
     """A deep check of it."""

@@ -12,6 +12,8 @@ from orchestrator.lab.simulated.fleet import SimulatedFleet
 from orchestrator.lab.simulated.tool_folders import VENDOR_TOOLS, exists
 from tests.lab.fleets import Start
 
+pytestmark = pytest.mark.scripts
+
 HOSTS = 500
 MEGABYTE = 1_000_000
 BLOCK = 512

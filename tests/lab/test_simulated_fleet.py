@@ -25,6 +25,8 @@ from orchestrator.lab.simulated.script import HostScript, load_script
 from tests.lab.fleets import Start, app_in, scan
 from tests.lab.simulated import eventually
 
+pytestmark = pytest.mark.scripts
+
 
 def errors(app: App) -> dict[str, str | None]:
     return {name: record.error_code for name, record in scan(app).items()}

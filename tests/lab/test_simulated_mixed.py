@@ -21,6 +21,8 @@ from orchestrator.lab.simulated.tool_folders import VENDOR_TOOLS
 from tests.lab.fleets import Start, scan
 from tests.lab.simulated import Box
 
+pytestmark = pytest.mark.scripts
+
 DOCS = Path(__file__).parents[2] / "docs" / "lab-simulated.md"
 
 

@@ -14,6 +14,8 @@ from orchestrator.probe.notes import gnu_build_id
 from tests.lab.simulated import Box, eventually
 from tests.needs import require
 
+pytestmark = pytest.mark.scripts
+
 TOOLS = Path(__file__).parents[2] / "orchestrator" / "lab" / "simulated" / "tools"
 HEAD = '#!/bin/sh\ntool=trial\n. "${0%/*}/_tool"\n'
 MODULE = HEAD + '. "${0%/*}/_module"\n'

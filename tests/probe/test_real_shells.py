@@ -38,6 +38,8 @@ from tests.probe.machines import (
     task,
 )
 
+pytestmark = pytest.mark.scripts
+
 every_shell = pytest.mark.parametrize("shell", SHELLS)
 
 DPKG_QUERY = r"""#!/bin/sh

@@ -33,6 +33,8 @@ from orchestrator.services.carry_out_attempt import AttemptRunner, Errand
 from tests.backends.local_host import BUILD, NOW, PATCH, LocalHost, eventually, make_attempt, make_work, module_bytes
 from tests.needs import require
 
+pytestmark = pytest.mark.scripts
+
 T = TypeVar("T")
 LIMITS = Limits.model_validate({"transition": "2s", "host": "100s"})
 ERRAND = Errand(backend="klp", patch=PATCH, payload=BUILD)

@@ -15,6 +15,8 @@ from tests.backends.guarded_host import GuardedHost, order
 from tests.backends.local_host import SHELLS, LocalHost
 from tests.needs import require
 
+pytestmark = pytest.mark.scripts
+
 CLIENT = Path(__file__).parent / "client"
 CONFIG = "var/snap/canonical-livepatch/common/config"
 PIN = "var/lib/patchwave/pins/canonical"

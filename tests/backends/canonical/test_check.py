@@ -13,6 +13,8 @@ from orchestrator.probe import read_answer
 from tests.backends.canonical.answers import AT, CVES, KERNEL, MODULE, raw
 from tests.probe.machines import COMMON, NONCE, SHELLS, Files, build, command, patch, read, run
 
+pytestmark = pytest.mark.scripts
+
 CLIENT = "stand-ins/canonical-livepatch"
 CONFIG = "var/snap/canonical-livepatch/common/config"
 PART_NAMES = ("canonical_status", "canonical_pin", "canonical_pro")

@@ -17,6 +17,8 @@ from tests.backends.canonical.answers import AT
 from tests.lab.simulated import Box
 from tests.probe.machines import NONCE, command, read, run
 
+pytestmark = pytest.mark.scripts
+
 MODULE = "lkp_Ubuntu_5_15_0_151_161_generic_102"
 CVES = ("CVE-2099-1001", "CVE-2099-1002")
 HOSTS = ("web-001", "web-002", "db-003")

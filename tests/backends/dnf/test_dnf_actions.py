@@ -12,6 +12,8 @@ from tests.backends.guarded_host import GuardedHost
 from tests.backends.local_host import SHELLS, LocalHost, eventually, make_work
 from tests.needs import require
 
+pytestmark = pytest.mark.scripts
+
 RELEASE = "5.14.0-503.11.1.el9_5.x86_64"
 PACKAGE = "kpatch-patch-5_14_0-503_11_1"
 RPM = """

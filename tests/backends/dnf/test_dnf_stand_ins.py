@@ -15,6 +15,8 @@ from tests.lab.simulated import Box
 from tests.probe import machines
 from tests.probe.machines import NONCE, STARTED, command, run
 
+pytestmark = pytest.mark.scripts
+
 PACKAGES = {
     "rhel-9": ("kpatch-patch-5_14_0-570_22_1", "1-1.el9_6", "1-2.el9_6"),
     "amzn-2023": (None, "1.0-1.amzn2023", "1.0-2.amzn2023"),

@@ -12,6 +12,8 @@ from tests.backends.guarded_host import GuardedHost, order
 from tests.backends.local_host import SHELLS, LocalHost
 from tests.needs import require
 
+pytestmark = pytest.mark.scripts
+
 CONF = "etc/sysconfig/kcare/kcare.conf"
 PIN = "var/lib/patchwave/pins/kernelcare"
 

@@ -11,6 +11,8 @@ from orchestrator.core.tools import Told
 from orchestrator.probe import read_answer
 from tests.probe.machines import DEBIAN, FINISHED, NONCE, SHELLS, Files, build, command, read, run
 
+pytestmark = pytest.mark.scripts
+
 every_shell = pytest.mark.parametrize("shell", SHELLS)
 
 LEVEL = "12@6.1.112-1"

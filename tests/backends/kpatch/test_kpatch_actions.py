@@ -13,6 +13,8 @@ from tests.backends.guarded_host import GuardedHost
 from tests.backends.local_host import BUILD, RELEASE, SHELLS, LocalHost, eventually, make_work, module_bytes
 from tests.needs import require
 
+pytestmark = pytest.mark.scripts
+
 KPATCH = r"""
 root=$PATCHWAVE_ROOT sysfs=$PATCHWAVE_ROOT/sys/kernel/livepatch
 wait_for() {

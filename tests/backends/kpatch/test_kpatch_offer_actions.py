@@ -14,6 +14,8 @@ from tests.backends.kpatch.test_kpatch_actions import calls, carried_out, last, 
 from tests.backends.local_host import RELEASE, SHELLS, LocalHost, make_attempt, make_work, module_bytes
 from tests.needs import require
 
+pytestmark = pytest.mark.scripts
+
 NAME = "lab_found"
 OFFER = Offer(tool="kpatch", kernel=RELEASE, package=NAME, level=NAME)
 FILE = f"var/lib/kpatch/{RELEASE}/lab-found.ko"

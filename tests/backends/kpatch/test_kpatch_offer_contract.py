@@ -19,6 +19,8 @@ from tests.backends.kpatch.test_kpatch_stand_ins import VERSIONS, make
 from tests.backends.simulated_host import SimulatedSession
 from tests.lab.in_force import NOTHING, InForce, said_of
 
+pytestmark = pytest.mark.scripts
+
 MODULE = "lab_offered_1"
 IN_FORCE = InForce(level=MODULE, patches=frozenset({MODULE}))
 

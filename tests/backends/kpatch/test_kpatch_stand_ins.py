@@ -17,6 +17,8 @@ from tests.lab.simulated import Box
 from tests.probe import machines
 from tests.probe.machines import NONCE, STARTED, command, run
 
+pytestmark = pytest.mark.scripts
+
 VERSIONS = {0: "0.9.11", 6: "0.6.3", 9: "0.4.0"}
 """By the number of a host."""
 

@@ -12,6 +12,8 @@ from orchestrator.core.offers import Offer
 from tests.backends.local_host import RELEASE, SHELLS, LocalHost, eventually, make_work
 from tests.needs import require
 
+pytestmark = pytest.mark.scripts
+
 KSPLICE = Ksplice()
 STAND_IN = Path(__file__).parent / "uptrack.sh"
 PROGRAMS = ("uptrack-show", "uptrack-upgrade", "uptrack-remove")

@@ -10,6 +10,8 @@ from orchestrator.core.facts import Deep, Pin, ToolState, Update
 from tests.backends.answered import read_host
 from tests.probe.machines import SHELLS
 
+pytestmark = pytest.mark.scripts
+
 KSPLICE = Ksplice()
 UPTRACK = Path(__file__).parent / "uptrack.sh"
 FILES = {

@@ -15,6 +15,8 @@ from tests.lab.simulated import Box
 from tests.probe import machines
 from tests.probe.machines import NONCE, STARTED, command, run
 
+pytestmark = pytest.mark.scripts
+
 
 @pytest.fixture(autouse=True)
 def _power_cut(tmp_path: Path) -> Iterator[None]:

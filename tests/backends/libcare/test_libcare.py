@@ -14,6 +14,8 @@ from orchestrator.probe.answer import INCOMPLETE, Section
 from tests.backends.answered import absent, read_cut, section, seen
 from tests.probe.machines import DEBIAN, NONCE, SHELLS, build, command, run
 
+pytestmark = pytest.mark.scripts
+
 CASES = Path(__file__).parent / "cases"
 TOOL = LibCare()
 

@@ -11,6 +11,8 @@ from orchestrator.core.offers import Offer
 from tests.backends.local_host import RELEASE, SHELLS, LocalHost, eventually, make_work
 from tests.needs import require
 
+pytestmark = pytest.mark.scripts
+
 SUSE = Suse()
 PROGRAMS = Path(__file__).parent / "programs.sh"
 PACKAGE = "kernel-livepatch-6_1_0-test"

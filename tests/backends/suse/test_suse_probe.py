@@ -10,6 +10,8 @@ from orchestrator.core.facts import Facts, Kernel, LivePatch, PatchState, ToolSt
 from tests.backends.answered import read_host
 from tests.probe.machines import SHELLS
 
+pytestmark = pytest.mark.scripts
+
 SUSE = Suse()
 ANSWERS = Path(__file__).parent / "answers"
 RELEASE = "5.14.21-150400.24.100-default"

@@ -15,6 +15,8 @@ from tests.lab.simulated import Box, eventually
 from tests.probe import machines
 from tests.probe.machines import NONCE, STARTED, command, run
 
+pytestmark = pytest.mark.scripts
+
 PACKAGES = {
     "sles-15.3": ("kernel-livepatch-5_3_18-150300_59_198-default", "2-150300.2.1", "3-150300.2.1"),
     "sles-15.6": ("kernel-livepatch-6_4_0-150600_23_53-default", "2-150600.2.1", "3-150600.2.1"),

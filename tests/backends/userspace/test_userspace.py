@@ -14,6 +14,8 @@ from tests.backends.answered import section, seen
 from tests.backends.local_host import eventually
 from tests.probe.machines import DEBIAN, NONCE, SHELLS, Files, build, command, run
 
+pytestmark = pytest.mark.scripts
+
 TOOL = Userspace()
 
 ANSWER = (
