@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from orchestrator.backends.base import Backend
 from orchestrator.backends.become import pieces
 from orchestrator.backends.guard import (
     GuardAnswer,
@@ -13,8 +14,9 @@ from orchestrator.backends.guard import (
 )
 from orchestrator.backends.guarded_tool import tool_parts
 from orchestrator.core.attempts import Action
+from orchestrator.core.offers import Offer
 from orchestrator.ports.ssh import Command
-from tests.backends.local_host import BOOT_ID, RELEASE, LocalHost, eventually
+from tests.backends.local_host import BOOT_ID, RELEASE, LocalHost, eventually, make_work
 
 MADE_UP = Path(__file__).parent / "made_up_actions.sh"
 
@@ -87,3 +89,21 @@ class GuardedHost:
         """The tool's process, while it runs."""
         words = self.local.read(f"run/patchwave/{attempt}/tool").split()
         return int(words[0]) if words else None
+
+
+def carried_out(
+    local: LocalHost, backend: Backend, offer: Offer, action: Action, attempt: str = "A1", limit_seconds: int = 20
+) -> GuardAnswer:
+    """The backend's attempt, started and waited for; what the guard says of its end."""
+    work = make_work(action, attempt, patch=None, payload=offer, module=b"", limit_seconds=limit_seconds)
+    answer = backend.answer(local.host, local.run(local.host, backend.start(local.host, work, "n1")), "n1")
+    if answer.state is GuardState.REFUSED:
+        return answer
+    eventually(lambda: status_of(local, backend, attempt).state is GuardState.FINISHED)
+    return status_of(local, backend, attempt)
+
+
+def status_of(local: LocalHost, backend: Backend, attempt: str) -> GuardAnswer:
+    """What the guard says of it now."""
+    command = backend.status(local.host, attempt, "q1")
+    return backend.answer(local.host, local.run(local.host, command), "q1")

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.guard import GuardAnswer, GuardExit, GuardState
+from orchestrator.backends.guard import GuardAnswer, GuardExit
 from orchestrator.backends.ksplice import Ksplice
 from orchestrator.backends.ksplice_answers import level_of
 from orchestrator.core.attempts import Action
 from orchestrator.core.offers import Offer
-from tests.backends.local_host import RELEASE, SHELLS, LocalHost, eventually, make_work
+from tests.backends.guarded_host import carried_out
+from tests.backends.local_host import RELEASE, SHELLS, LocalHost
 from tests.needs import require
 
 pytestmark = pytest.mark.scripts
@@ -65,18 +66,7 @@ class Host:
     def run(self, action: Action = Action.APPLY, level: str | None = None, attempt: str = "A1") -> GuardAnswer:
         """Start an attempt and wait for its end."""
         offer = Offer(tool="ksplice", kernel=RELEASE, level=level)
-        work = make_work(action, attempt, patch=None, payload=offer, module=b"", limit_seconds=20)
-        command = KSPLICE.start(self.local.host, work, "n1")
-        answer = KSPLICE.answer(self.local.host, self.local.run(self.local.host, command), "n1")
-        if answer.state is GuardState.REFUSED:
-            return answer
-        eventually(lambda: self.status(attempt).state is GuardState.FINISHED)
-        return self.status(attempt)
-
-    def status(self, attempt: str) -> GuardAnswer:
-        """Ask about it."""
-        command = KSPLICE.status(self.local.host, attempt, "q1")
-        return KSPLICE.answer(self.local.host, self.local.run(self.local.host, command), "q1")
+        return carried_out(self.local, KSPLICE, offer, action, attempt, limit_seconds=20)
 
 
 @pytest.fixture(params=SHELLS)

@@ -8,6 +8,7 @@ from orchestrator.backends.guard import GuardAnswer, GuardExit, GuardState
 from orchestrator.backends.suse import Suse
 from orchestrator.core.attempts import Action
 from orchestrator.core.offers import Offer
+from tests.backends.guarded_host import carried_out, status_of
 from tests.backends.local_host import RELEASE, SHELLS, LocalHost, eventually, make_work
 from tests.needs import require
 
@@ -56,18 +57,11 @@ class Host:
     def run(self, action: Action = Action.APPLY, level: str | None = None, attempt: str = "A1") -> GuardAnswer:
         """Start an attempt and wait for its end."""
         offer = Offer(tool="suse", kernel=RELEASE, package=PACKAGE, level=level)
-        work = make_work(action, attempt, patch=None, payload=offer, module=b"", limit_seconds=4)
-        command = SUSE.start(self.local.host, work, "n1")
-        answer = SUSE.answer(self.local.host, self.local.run(self.local.host, command), "n1")
-        if answer.state is GuardState.REFUSED:
-            return answer
-        eventually(lambda: self.status(attempt).state is GuardState.FINISHED)
-        return self.status(attempt)
+        return carried_out(self.local, SUSE, offer, action, attempt, limit_seconds=4)
 
     def status(self, attempt: str) -> GuardAnswer:
         """Ask about it."""
-        command = SUSE.status(self.local.host, attempt, "q1")
-        return SUSE.answer(self.local.host, self.local.run(self.local.host, command), "q1")
+        return status_of(self.local, SUSE, attempt)
 
 
 @pytest.fixture(params=SHELLS)
