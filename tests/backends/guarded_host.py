@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from orchestrator.backends.base import Backend
+from orchestrator.backends.base import Backend, Work
 from orchestrator.backends.become import pieces
 from orchestrator.backends.guard import (
     GuardAnswer,
@@ -96,11 +96,16 @@ def carried_out(
 ) -> GuardAnswer:
     """The backend's attempt, started and waited for; what the guard says of its end."""
     work = make_work(action, attempt, patch=None, payload=offer, module=b"", limit_seconds=limit_seconds)
+    return followed(local, backend, work)
+
+
+def followed(local: LocalHost, backend: Backend, work: Work) -> GuardAnswer:
+    """Start it, and wait until it runs no more."""
     answer = backend.answer(local.host, local.run(local.host, backend.start(local.host, work, "n1")), "n1")
     if answer.state is GuardState.REFUSED:
         return answer
-    eventually(lambda: status_of(local, backend, attempt).state is GuardState.FINISHED)
-    return status_of(local, backend, attempt)
+    eventually(lambda: status_of(local, backend, work.attempt.id).state is not GuardState.RUNNING)
+    return status_of(local, backend, work.attempt.id)
 
 
 def status_of(local: LocalHost, backend: Backend, attempt: str) -> GuardAnswer:

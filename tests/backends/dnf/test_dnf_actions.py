@@ -8,8 +8,8 @@ from orchestrator.backends.dnf import Dnf
 from orchestrator.backends.guard import GuardAnswer, GuardExit, GuardState
 from orchestrator.core.attempts import Action
 from orchestrator.core.offers import Offer
-from tests.backends.guarded_host import GuardedHost
-from tests.backends.local_host import SHELLS, LocalHost, eventually, make_work
+from tests.backends.guarded_host import GuardedHost, followed
+from tests.backends.local_host import SHELLS, LocalHost, make_work
 from tests.needs import require
 
 pytestmark = pytest.mark.scripts
@@ -56,14 +56,9 @@ def finished(
     host: GuardedHost, action: Action = Action.APPLY, *, limit_seconds: int = 20, **offer: str | None
 ) -> GuardAnswer:
     """Start it, and wait for its end."""
-    local, backend = host.local, Dnf()
     values = {"tool": "dnf", "kernel": RELEASE, "package": PACKAGE, "level": "1-5.el9_5"} | offer
     work = make_work(action, patch=None, payload=Offer.model_validate(values), module=b"", limit_seconds=limit_seconds)
-    answer = backend.answer(local.host, local.run(local.host, backend.start(local.host, work, "n1")), "n1")
-    if answer.state is not GuardState.REFUSED:
-        eventually(lambda: host.status().state is not GuardState.RUNNING)
-        answer = host.status()
-    return answer
+    return followed(host.local, Dnf(), work)
 
 
 def last(answer: GuardAnswer) -> str:

@@ -9,8 +9,8 @@ from orchestrator.backends.guard import GuardAnswer, GuardExit, GuardState
 from orchestrator.backends.kpatch import Kpatch
 from orchestrator.core.attempts import Action
 from orchestrator.core.facts import PatchState
-from tests.backends.guarded_host import GuardedHost
-from tests.backends.local_host import BUILD, RELEASE, SHELLS, LocalHost, eventually, make_work, module_bytes
+from tests.backends.guarded_host import GuardedHost, followed
+from tests.backends.local_host import BUILD, RELEASE, SHELLS, LocalHost, make_work, module_bytes
 from tests.needs import require
 
 pytestmark = pytest.mark.scripts
@@ -83,12 +83,7 @@ def finished(host: GuardedHost, action: Action = Action.APPLY, attempt: str = "A
 
 def carried_out(host: GuardedHost, work: Work) -> GuardAnswer:
     """Start it, and wait for its end."""
-    local, backend, attempt = host.local, Kpatch(), work.attempt.id
-    answer = backend.answer(local.host, local.run(local.host, backend.start(local.host, work, "n1")), "n1")
-    if answer.state is not GuardState.REFUSED:
-        eventually(lambda: host.status(attempt).state is not GuardState.RUNNING)
-        answer = host.status(attempt)
-    return answer
+    return followed(host.local, Kpatch(), work)
 
 
 def last(answer: GuardAnswer) -> str:
