@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from orchestrator.backends.base import Capabilities, Work
-from orchestrator.backends.guard import GuardAnswer, ToolOrder, parse_answer, status_command
-from orchestrator.backends.guarded_tool import start_tool
+from orchestrator.backends.guard import GuardAnswer, ToolOrder, parse_answer, start_tool, status_command
 from orchestrator.core.attempts import Action
 from orchestrator.core.facts import Facts, Tool, ToolState
 from orchestrator.core.hosts import Host
@@ -15,7 +14,7 @@ from orchestrator.ports.ssh import Command, Completed
 
 
 class VendorTool:
-    """The acting half of a backend. ``actions``: the name of its ``.sh`` file of actions, see guard_worker.sh."""
+    """The acting half of a backend. ``actions``: the name of its ``.sh`` file of actions, see guard/worker.sh."""
 
     name: str
     capabilities: Capabilities

@@ -3,16 +3,15 @@
 from pathlib import Path
 
 from orchestrator.backends.base import Backend, Work
-from orchestrator.backends.become import pieces
 from orchestrator.backends.guard import (
     GuardAnswer,
     GuardState,
     ToolOrder,
     parse_answer,
-    start_worker,
     status_command,
 )
-from orchestrator.backends.guarded_tool import tool_parts
+from orchestrator.backends.guard.commands import start_worker, tool_parts
+from orchestrator.backends.pieces import pieces
 from orchestrator.core.attempts import Action
 from orchestrator.core.offers import Offer
 from orchestrator.ports.ssh import Command
@@ -23,7 +22,7 @@ MADE_UP = Path(__file__).parent / "made_up_actions.sh"
 
 def worker_text(actions: str) -> str:
     """A worker with these actions instead of a vendor's."""
-    *before, _, last = tool_parts("made_actions")
+    *before, _, last = tool_parts("made/actions")
     return pieces(tuple(before)) + actions + pieces((last,))
 
 

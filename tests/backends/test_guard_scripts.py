@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.become import pieces
-from orchestrator.backends.guard import KLP_PARTS, GuardAnswer, GuardExit, GuardState
+from orchestrator.backends.guard import GuardAnswer, GuardExit, GuardState
 from orchestrator.backends.klp import Klp
+from orchestrator.backends.klp.backend import PARTS
+from orchestrator.backends.pieces import pieces
 from orchestrator.core.attempts import Action
 from orchestrator.core.facts import PatchState
 from orchestrator.ports.ssh import Command
@@ -703,10 +704,10 @@ def test_a_large_module_arrives_whole(local: LocalHost) -> None:
     assert GuardExit.DONE == finished(local, make_work(payload=build, module=module)).code
 
 
-@pytest.mark.parametrize("parts", [("guard_start",), ("guard_status",), KLP_PARTS[1:]], ids=lambda parts: parts[-1])
+@pytest.mark.parametrize("parts", [("guard/start",), ("guard/status",), PARTS[1:]], ids=lambda parts: parts[-1])
 def test_the_scripts_pass_shellcheck(parts: tuple[str, ...]) -> None:
     """Each part as it is sent: what it shares with the others first. SC2317: not every part calls all of that."""
-    text = pieces(("guard_common", *parts))
+    text = pieces(("guard/common", *parts))
 
     done = subprocess.run(
         [require("shellcheck"), "-s", "sh", "-e", "SC2317", "-"],
@@ -723,7 +724,7 @@ def test_what_becomes_root_passes_shellcheck() -> None:
     """The part around the others."""
     done = subprocess.run(
         [require("shellcheck"), "-s", "sh", "-"],
-        input=pieces(("become",)),
+        input=pieces(("guard/become",)),
         text=True,
         capture_output=True,
         check=False,
@@ -734,6 +735,6 @@ def test_what_becomes_root_passes_shellcheck() -> None:
 
 def test_the_exit_codes_of_script_and_enum_agree() -> None:
     """One table, written twice because two languages read it."""
-    lines = [line.split("=") for line in pieces(("guard_common",)).splitlines() if line.startswith("EXIT_")]
+    lines = [line.split("=") for line in pieces(("guard/common",)).splitlines() if line.startswith("EXIT_")]
 
     assert {code.name: code.value for code in GuardExit} == {name[5:]: int(value) for name, value in lines}

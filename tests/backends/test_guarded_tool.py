@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.backends.become import pieces
-from orchestrator.backends.guard import REFUSALS, GuardExit, GuardState
-from orchestrator.backends.guarded_tool import start_tool, tool_of, tool_parts
+from orchestrator.backends.guard import REFUSALS, GuardExit, GuardState, start_tool
+from orchestrator.backends.guard.commands import tool_of, tool_parts
+from orchestrator.backends.pieces import pieces
 from orchestrator.core.attempts import Action
 from orchestrator.core.hosts import Host
 from tests.backends.guarded_host import MADE_UP, GuardedHost, order, worker_text
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.scripts
 
 BACKENDS = Path(__file__).parents[2] / "orchestrator" / "backends"
 HOST = Host(name="web1", address="web1")
-ACTIONS = (MADE_UP, *sorted(BACKENDS.glob("*_actions.sh")))
-NOT_TOOLS = ("guard_actions", "klp_actions")
+ACTIONS = (MADE_UP, *sorted(BACKENDS.glob("*/*actions.sh")))
+NOT_TOOLS = ("guard", "klp")
 
 HANGS = """
 echo waiting
@@ -54,6 +54,11 @@ def dash(tmp_path: Path) -> GuardedHost:
 def children(host: GuardedHost) -> list[int]:
     """The processes that the tool noted."""
     return [int(line) for line in host.local.read("children").split()]
+
+
+def named(file: Path) -> str:
+    """As the file is called among those of the backends."""
+    return f"{file.parent.name}/{file.stem}"
 
 
 def left_over(host: GuardedHost) -> list[str]:
@@ -408,21 +413,23 @@ def test_an_order_takes_only_words_that_are_safe_to_send(changes: dict[str, obje
 
 def test_an_order_goes_as_words_and_the_script_is_a_constant() -> None:
     """Each word is one argument, KEY=VALUE, with the tool's name, which its pin is called by."""
-    commands = [start_tool(HOST, order(setting=setting), "klp_actions", "n1") for setting in ("", "a b")]
+    commands = [start_tool(HOST, order(setting=setting), "klp/actions", "n1") for setting in ("", "a b")]
 
     assert {"setting=a b", "package=fix-1", "level=1.0-2", "tool=klp", "size=0"} <= set(commands[1].argv)
     assert commands[0].stdin == commands[1].stdin
-    assert "klp_actions" in tool_parts("klp_actions")
+    assert "klp/actions" in tool_parts("klp/actions")
 
 
-@pytest.mark.parametrize("name", ["made", "../made_actions", "Made_actions", "_actions", "made_actions\n"])
+@pytest.mark.parametrize(
+    "name", ["made", "made_actions", "../made/actions", "Made/actions", "/actions", "made/actions\n"]
+)
 def test_actions_have_names_of_their_form(name: str) -> None:
-    """They are files of this package, and name the tool."""
-    with pytest.raises(ValueError, match="NAME_actions"):
+    """They stand in a folder that names the tool."""
+    with pytest.raises(ValueError, match="TOOL/actions"):
         tool_of(name)
 
 
-@pytest.mark.parametrize("file", ACTIONS, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", ACTIONS, ids=named)
 def test_actions_pass_shellcheck_as_they_are_sent(file: Path) -> None:
     """Behind what they use, before the worker. SC2317: not every worker calls all of that."""
     text = worker_text(file.read_text())
@@ -438,7 +445,7 @@ def test_actions_pass_shellcheck_as_they_are_sent(file: Path) -> None:
     assert (0, "") == (done.returncode, done.stdout)
 
 
-@pytest.mark.parametrize("file", [file for file in ACTIONS if file.stem not in NOT_TOOLS], ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", [file for file in ACTIONS if file.parent.name not in NOT_TOOLS], ids=named)
 def test_actions_keep_to_the_contract(file: Path) -> None:
     """They define functions alone, never exit, and never hand a tool's own status on as the guard's."""
     lines = [line for line in file.read_text().splitlines() if not line.lstrip().startswith("#")]
@@ -457,7 +464,7 @@ def test_actions_keep_to_the_contract(file: Path) -> None:
 FUNCTION = re.compile(r"^([a-z_]+)\(\)", re.MULTILINE)
 VARIABLE = re.compile(r"(?:(?<![\w$\"-])(?=[a-z_]+=)|\bfor (?=[a-z_]+ in\b)|\bread -r )([a-z_]+)")
 ORDERED = ("root", "run", "folder", "nonce", "attempt", "controller", "action", "boot", "boot_now", "tool", "limit")
-SHARED = ("guard_actions", "guard_tool", "guard_pins")
+SHARED = ("guard/actions", "guard/tool", "guard/pins")
 
 
 def without_comments(text: str) -> str:
@@ -465,7 +472,7 @@ def without_comments(text: str) -> str:
     return re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("file", [file for file in ACTIONS if file.stem not in NOT_TOOLS], ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", [file for file in ACTIONS if file.parent.name not in NOT_TOOLS], ids=named)
 def test_actions_leave_the_names_of_the_guard_alone(file: Path) -> None:
     """No variable of a shell is local, and the last function of a name is the one that is called."""
     text, guard = without_comments(file.read_text()), without_comments(worker_text(""))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from orchestrator.backends.libcare import ANY_LIBRARY
+from orchestrator.backends.libcare.backend import ANY_LIBRARY
 from orchestrator.core.facts import Facts, LivePatch, PatchState, UserspacePatch
 from orchestrator.lab.simulated.truth import Truth
 

@@ -29,7 +29,7 @@ class Vendor(VendorTool):
     """A tool whose guard answers as it is told."""
 
     name = "vendor"
-    actions = "vendor_actions"
+    actions = "vendor/actions"
     capabilities = Capabilities(applies=True, reverts=True, persists=False, pins=False, needs_module=False)
 
     def __init__(self, *answers: GuardAnswer) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from orchestrator.backends.become import why_no_answer
 from orchestrator.backends.guard import GuardAnswer, GuardExit, GuardState
+from orchestrator.backends.guard.become import why_no_answer
 from orchestrator.core.attempts import Action, OutcomeCode
 from orchestrator.core.hosts import Host
 from orchestrator.core.verdict import Verdict

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.backends.canonical import Canonical
-from orchestrator.backends.guard import GuardAnswer, GuardExit, ToolOrder
-from orchestrator.backends.guarded_tool import start_tool
+from orchestrator.backends.guard import GuardAnswer, GuardExit, ToolOrder, start_tool
 from orchestrator.core.attempts import Action
 from orchestrator.ports.ssh import Command
 from tests.backends.guarded_host import GuardedHost, order

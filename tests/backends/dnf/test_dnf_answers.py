@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.backends.base import Seen
 from orchestrator.backends.dnf import Dnf
-from orchestrator.backends.dnf_packages import is_seed, module_of, newest, oldest_first, wanted
+from orchestrator.backends.dnf.packages import is_seed, module_of, newest, oldest_first, wanted
 from orchestrator.core.facts import Deep, Facts, Kernel, LivePatch, PatchState, Tool, ToolState, Update, Virtualization
 from orchestrator.core.tools import Told, ToolReport, settle_tools
 from orchestrator.probe.answer import Section

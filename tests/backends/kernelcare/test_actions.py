@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.guard import GuardExit, ToolOrder
-from orchestrator.backends.guarded_tool import start_tool
+from orchestrator.backends.guard import GuardExit, ToolOrder, start_tool
 from orchestrator.core.attempts import Action
 from orchestrator.ports.ssh import Command
 from tests.backends.guarded_host import GuardedHost, order
@@ -56,7 +55,7 @@ class KernelCareHost(GuardedHost):
 
     def command(self, sent: ToolOrder, nonce: str = "n1") -> Command:
         """As the backend starts it."""
-        return start_tool(self.local.host, sent, "kernelcare_actions", nonce)
+        return start_tool(self.local.host, sent, "kernelcare/actions", nonce)
 
     def state(self, name: str, text: str) -> None:
         """What the vendor and the kernel are like."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.kernelcare_answers import (
+from orchestrator.backends.kernelcare.answers import (
     InForce,
     Refusal,
     Settings,

@@ -3,8 +3,8 @@
 import pytest
 
 from orchestrator.backends.kpatch import Kpatch
-from orchestrator.backends.kpatch_lists import Listed
-from orchestrator.backends.kpatch_offers import level, updates
+from orchestrator.backends.kpatch.lists import Listed
+from orchestrator.backends.kpatch.offers import level, updates
 from orchestrator.core.attempts import Action
 from orchestrator.core.facts import Deep, Facts, Kernel, LivePatch, PatchState, Tool, ToolState, Update, Virtualization
 from orchestrator.core.offering import offered

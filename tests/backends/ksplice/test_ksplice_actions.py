@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.backends.guard import GuardAnswer, GuardExit
 from orchestrator.backends.ksplice import Ksplice
-from orchestrator.backends.ksplice_answers import level_of
+from orchestrator.backends.ksplice.answers import level_of
 from orchestrator.core.attempts import Action
 from orchestrator.core.offers import Offer
 from tests.backends.guarded_host import carried_out

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.backends.ksplice import Ksplice
-from orchestrator.backends.ksplice_answers import level_of
+from orchestrator.backends.ksplice.answers import level_of
 from orchestrator.core.facts import Deep, Facts, PatchState, Pin, ToolState, Update, UserspacePatch, Virtualization
 from orchestrator.core.tools import ToolReport
 from tests.backends.answered import absent, is_less, patched, read_cut, section, seen

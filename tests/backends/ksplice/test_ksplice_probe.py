@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.backends.ksplice import Ksplice
-from orchestrator.backends.ksplice_answers import level_of
+from orchestrator.backends.ksplice.answers import level_of
 from orchestrator.core.facts import Deep, Pin, ToolState, Update
 from tests.backends.answered import read_host
 from tests.probe.machines import SHELLS

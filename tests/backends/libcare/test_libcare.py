@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.libcare import ANY_LIBRARY, LibCare
-from orchestrator.backends.libcare_answers import PatchedObject, read_cve_list, read_patch_info, read_processes
+from orchestrator.backends.libcare import LibCare
+from orchestrator.backends.libcare.answers import PatchedObject, read_cve_list, read_patch_info, read_processes
+from orchestrator.backends.libcare.backend import ANY_LIBRARY
 from orchestrator.core.attempts import Action
 from orchestrator.core.facts import Facts, PatchState, Tool, ToolState, UserspacePatch
 from orchestrator.core.tools import ToolReport

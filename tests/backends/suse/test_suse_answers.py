@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.backends.suse import Suse
-from orchestrator.backends.suse_answers import package_of, parse_patches, parse_registration
+from orchestrator.backends.suse.answers import package_of, parse_patches, parse_registration
 from orchestrator.core.facts import (
     Deep,
     Facts,

@@ -1,0 +1,5 @@
+"""KernelCare."""
+
+from orchestrator.backends.kernelcare.backend import KernelCare
+
+__all__ = ["KernelCare"]
