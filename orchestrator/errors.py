@@ -8,6 +8,8 @@
     │   ├── InventoryInvalid                   an inventory file
     │   ├── CatalogueInvalid                   a patch file or its module
     │   ├── PlaybookInvalid                    a playbook
+    │   ├── FeedInvalid                        a file of vulnerability data
+    │   ├── PolicyInvalid                      a file of service levels
     │   └── PatternInvalid                     a host pattern (--limit, targets.hosts)
     ├── NotFound                      exit 2   a name that nothing answers to
     ├── Conflict                      exit 1   the world moved: somebody else holds it, or it is already so
@@ -16,6 +18,7 @@
     │   ├── HostBeingChanged                   another attempt holds the host's lock in our database
     │   └── IdentityConflict                   two names, one machine; or one name, another machine
     ├── NotAvailable                  exit 3   a database, a service or a tool we need is not there
+    │   └── FeedUnavailable                    a source of vulnerability data did not answer as it should
     ├── NotAllowed                    exit 4   read-only mode, a missing right
     └── HostError                     exit 1   what one host answered or failed to answer
         ├── Unreachable                        no session could be had
@@ -90,6 +93,18 @@ class PlaybookInvalid(InvalidInput):
     code = "playbook_invalid"
 
 
+class FeedInvalid(InvalidInput):
+    """A file of vulnerability data. ``field`` is the place in it: a JSON pointer, an element, a line."""
+
+    code = "feed_invalid"
+
+
+class PolicyInvalid(InvalidInput):
+    """A file of service levels."""
+
+    code = "policy_invalid"
+
+
 class PatternInvalid(InvalidInput):
     """A host pattern."""
 
@@ -141,6 +156,12 @@ class NotAvailable(PatchwaveError):
     code = "not_available"
     exit_code = 3
     status = 503
+
+
+class FeedUnavailable(NotAvailable):
+    """A source of vulnerability data did not answer, or answered with something else."""
+
+    code = "feed_unavailable"
 
 
 class NotAllowed(PatchwaveError):

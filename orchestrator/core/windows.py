@@ -19,6 +19,7 @@ class Window(Frozen):
     ``index`` counts the windows of this host and CVE from 0. ``closed_at`` is the observation that showed the fix in
     force; ``tool`` what closed it (a backend's name) where a live patch did; ``boot_id`` the boot it was closed in.
     ``unknown`` is how much of it, by each clock, fell into gaps that have ended and in which nobody could tell.
+    ``due_at``: when the service level named ``policy`` wanted it closed.
     """
 
     host_id: str
@@ -32,6 +33,8 @@ class Window(Frozen):
     method: ClosedBy | None = None
     tool: str | None = None
     boot_id: str | None = None
+    due_at: Moment | None = None
+    policy: str | None = None
     unknown: ClockSeconds = ClockSeconds()
 
 
