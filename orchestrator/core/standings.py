@@ -16,10 +16,11 @@ from orchestrator.core.windows import ClockSeconds, Exposure, Window
 
 
 class Mark(NamedTuple):
-    """A CVE in a standing, and its own dates: of disclosure, and of the fix, one for each window. None: not known."""
+    """A CVE in a standing, and its own dates, of disclosure and of the fix: one of each for every window, as they were
+    known when it closed, or are now. None: not known."""
 
     cve: str
-    disclosed: datetime | None
+    disclosed: tuple[datetime | None, ...]
     fixes: tuple[datetime | None, ...]
     kev_due: date | None = None
 
@@ -34,12 +35,13 @@ class Gap(NamedTuple):
 class Span(Frozen):
     """One exposure window of all CVEs of a standing. ``since`` starts its clocks; the rest is as in a `Window`.
 
-    ``gaps`` are the ended ones that fall into it. ``due_at``: when the service level ``policy`` wants it closed; None
+    ``severity`` is that of when it closed, or now. ``gaps`` are the ended ones that fall into it. ``due_at``: when the service level ``policy`` wants it closed; None
     where no policy sets a time.
     """
 
     since: Moment
     detected_at: Moment
+    severity: Severity = Severity.UNKNOWN
     is_reopened: bool = False
     closed_at: Moment | None = None
     method: ClosedBy | None = None
@@ -51,7 +53,7 @@ class Span(Frozen):
 
 
 class Standing(Frozen):
-    """Where one host stands with some CVEs. ``marks`` are sorted by CVE and never empty; each has as many ``fixes`` as
+    """Where one host stands with some CVEs. ``marks`` are sorted by CVE and never empty; each has as many dates as
     there are ``spans``. ``unknown_seconds``: of the gaps that have ended; one that goes on began at ``since``."""
 
     host_id: str
@@ -66,11 +68,10 @@ class Standing(Frozen):
 
 
 class Closure(Frozen):
-    """Windows of one host that opened together and closed together: appended once, never changed. Each mark has one
-    date in ``fixes``."""
+    """Windows of one host that opened together and closed together: appended once, never changed. Each mark has the
+    dates of this one window."""
 
     host_id: str
-    severity: Severity
     span: Span
     marks: tuple[Mark, ...]
 
@@ -86,10 +87,7 @@ def exposures(standing: Standing) -> Iterator[Exposure]:
             reason=standing.reason,
             remedy=standing.remedy,
             since=standing.since,
-            windows=tuple(
-                _window(standing.host_id, standing.severity, span, mark, index)
-                for index, span in enumerate(standing.spans)
-            ),
+            windows=tuple(_window(standing.host_id, span, mark, index) for index, span in enumerate(standing.spans)),
             unknown_seconds=standing.unknown_seconds,
         )
 
@@ -97,7 +95,7 @@ def exposures(standing: Standing) -> Iterator[Exposure]:
 def closed_windows(closure: Closure) -> Iterator[Window]:
     """One by one, by CVE. Their index is not kept: it is 0."""
     for mark in closure.marks:
-        yield _window(closure.host_id, closure.severity, closure.span, mark, 0)
+        yield _window(closure.host_id, closure.span, mark, 0)
 
 
 def clocks(span: Span, disclosed: datetime | None, fix: datetime | None) -> tuple[datetime | None, datetime | None]:
@@ -116,12 +114,12 @@ def _at_most(moment: datetime | None, last: datetime | None) -> datetime | None:
     return moment if moment is None or last is None else min(moment, last)
 
 
-def _window(host_id: str, severity: Severity, span: Span, mark: Mark, index: int) -> Window:
-    disclosed_at, fix_at = clocks(span, mark.disclosed, mark.fixes[index])
+def _window(host_id: str, span: Span, mark: Mark, index: int) -> Window:
+    disclosed_at, fix_at = clocks(span, mark.disclosed[index], mark.fixes[index])
     return Window(
         host_id=host_id,
         cve=mark.cve,
-        severity=severity,
+        severity=span.severity,
         index=index,
         disclosed_at=disclosed_at,
         fix_available_at=fix_at,
