@@ -35,8 +35,8 @@ class Gap(NamedTuple):
 class Span(Frozen):
     """One exposure window of all CVEs of a standing. ``since`` starts its clocks; the rest is as in a `Window`.
 
-    ``severity`` is that of when it closed, or now. ``gaps`` are the ended ones that fall into it. ``due_at``: when the service level ``policy`` wants it closed; None
-    where no policy sets a time.
+    ``severity`` is that of when it closed, or now. ``gaps`` are the ended ones that fall into it. ``due_at``: when the
+    service level ``policy`` wants it closed; None where no policy sets a time.
     """
 
     since: Moment
