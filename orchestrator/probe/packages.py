@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import threading
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
@@ -17,6 +18,10 @@ _OURS = "@"
 
 _PLAIN = re.compile(rb"[!-~\t]{1,200}")
 _PLAIN_TEXT = re.compile(rb"(?:[ -~]{0,200}\n)*[ -~]{0,200}")
+
+_PARSING = threading.Lock()
+"""Hosts of one image answer at the same time: whoever comes second waits for what is kept of the first, since two lists
+can be read beside each other by one interpreter no faster than one after the other."""
 
 Row = tuple[str, str, str, str, str]
 """Name, architecture, version, source, source version; empty where the packager says nothing."""
@@ -55,7 +60,8 @@ def parse_packages(section: Section | None, known: str | None = None) -> SeenPac
     form = sent[1].decode()
     if fields.get("status") != "0" or form not in _FORMATS[manager]:
         return SeenPackages(lacks="unreadable")
-    items, rows_lack, digest = _read(_READERS[form], section.body[sent.end() :])
+    with _PARSING:
+        items, rows_lack, digest = _read(_READERS[form], section.body[sent.end() :])
     packages = Packages(manager=manager, fingerprint=f"{fingerprint}{_OURS}{digest}", items=items)
     return SeenPackages(packages=packages, rows_lack=rows_lack)
 

@@ -5,6 +5,7 @@ Functions, and one call on the last line: whatever prefix of it arrives runs not
 
 import re
 import shlex
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
@@ -38,6 +39,9 @@ _PIECES = (*ROOT_CALL_PIECES, "frame", *_SECTION_PIECES)
 _ROOT_PIECES = ("host", "frame", "root_identity", "root_transition", "root_main")
 
 
+_COMPOSING = threading.Lock()
+
+
 class ProbePart(Frozen):
     """A section that a backend contributes: ``script`` defines the POSIX sh function ``name``, and nothing runs at its
     top level. The function's stdout is the section's body; its stderr and exit code come with it.
@@ -56,7 +60,8 @@ class ProbePart(Frozen):
 
 def compose(extra: Sequence[ProbePart] = ()) -> str:
     """The script with these extra sections. The same parts give the same text, made once."""
-    return _compose(tuple(extra))
+    with _COMPOSING:  # the first checks of a scan begin together
+        return _compose(tuple(extra))
 
 
 @lru_cache(maxsize=64)

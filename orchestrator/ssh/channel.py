@@ -13,9 +13,12 @@ from orchestrator import errors
 from orchestrator.errors import CommandTimedOut, HostError, OutputTooLarge, ShellUnusable
 from orchestrator.ports.ssh import Command, Completed, Reply
 from orchestrator.ssh import translate
-from orchestrator.ssh.wire import Wire
+from orchestrator.ssh.wire import WINDOW, Wire
 
 CHUNK = 32 * 1024
+PIECES = WINDOW // CHUNK // 2
+"""Pieces of an answer, 32 KiB each at most, that may lie unread."""
+
 OPEN_TIMEOUT = 15.0
 """Seconds for the host to open a channel: a kept connection whose host is gone is noticed by this at the latest."""
 
@@ -55,7 +58,21 @@ def converse(wire: Wire, channel: paramiko.Channel, name: str, command: Command,
 
 
 class _Awake(Event):
-    """Set by both of a channel's buffers. Only the reader clears it: one buffer's end would hide the other's start."""
+    """Set by both of a channel's buffers. Only the reader clears it: one buffer's end would hide the other's start.
+
+    ``at_once``: whether the reader has to see each piece when it comes. Otherwise it is woken by as many of them as
+    fill half the window, or by the end: to wake a thread for each piece costs more than to read it.
+    """
+
+    def __init__(self, channel: paramiko.Channel, *, at_once: bool) -> None:
+        super().__init__()
+        self._channel, self._pieces = channel, 0
+        self._enough = 1 if at_once else PIECES
+
+    def set(self) -> None:
+        self._pieces += 1
+        if self._pieces >= self._enough or self._channel.eof_received or self._channel.closed:
+            super().set()
 
     def clear(self) -> None:
         return
@@ -63,6 +80,7 @@ class _Awake(Event):
     def sleep(self, seconds: float) -> None:
         """Wait until something happens."""
         self.wait(seconds)
+        self._pieces = 0
         super().clear()
 
 
@@ -72,7 +90,7 @@ class _Conversation:
         self._out, self._err = bytearray(), bytearray()
         self._replies = [_Pending(reply) for reply in command.replies]
         self._ends = time.monotonic() + command.deadline
-        self._awake = _Awake()
+        self._awake = _Awake(channel, at_once=bool(command.replies))
         channel.in_buffer.set_event(self._awake)
         channel.in_stderr_buffer.set_event(self._awake)
 

@@ -1,6 +1,8 @@
 """Golden cases of each parser, hostile ones too."""
 
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -72,6 +74,22 @@ def test_an_absent_section(body: bytes, closes: bytes, expected: Section | None)
     stdout = b"%ssection tool\n%s%send tool %s\n" % (frame, body, frame, closes)
     answer = read_answer(Completed(exit_status=0, stdout=stdout, stderr=b""), nonce="0123456789abcdef")
     assert expected == answer.sections.get("tool")
+
+
+def test_a_list_that_several_hosts_send_at_once_is_read_once() -> None:
+    """Hosts of one image answer together: what the first one's list was read into serves them all."""
+    listing = b"".join(b"Package: p%d\nStatus: install ok installed\nVersion: 1\n\n" % n for n in range(2000))
+    section = Section(name="packages", body=b"manager=dpkg\n" + SENT + b"list=status\n" + listing, exit_status=0)
+    ready = threading.Barrier(8)
+
+    def parse(_: int) -> Packages | None:
+        ready.wait(10)
+        return parse_packages(section).packages
+
+    with ThreadPoolExecutor(8) as pool:
+        found = [packages.items or () for packages in pool.map(parse, range(8)) if packages is not None]
+    assert [2000] * 8 == [len(items) for items in found]
+    assert 1 == len({id(items[0]) for items in found})
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,14 @@ def test_more_input_than_any_buffer_holds(transport: SshTransport, host: Host) -
     assert done.stdout == data
 
 
+def test_an_answer_of_more_than_a_window_arrives_whole(transport: SshTransport, host: Host) -> None:
+    """Three windows in many pieces: none is lost while the reader sleeps, and the host never waits for us in vain."""
+    program = "i=0; while [ $i -lt 3 ]; do head -c 1048576 /dev/zero; echo $i; echo $i >&2; i=$((i + 1)); done"
+    completed = transport.run(host, shell(program))
+    assert completed.stdout == b"".join(bytes(1048576) + b"%d\n" % n for n in range(3))
+    assert completed.stderr == b"0\n1\n2\n"
+
+
 def test_a_reply_is_sent_once_its_marker_appears(transport: SshTransport, host: Host) -> None:
     """The bytes follow the marker, stdin ends after them, and the script goes on."""
     script = 'read line; printf "%s" "READY-" >&2; sleep 0.2; printf 77 >&2; cat; echo end'

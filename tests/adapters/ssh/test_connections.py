@@ -1,12 +1,15 @@
 """Kept connections: reused, replaced, evicted, closed."""
 
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import paramiko
 import pytest
 
 from orchestrator.core.hosts import Host
 from orchestrator.ssh import HomeHostKeys, SshTransport
+from orchestrator.ssh.wire import Wire
 from tests.adapters.ssh.conftest import host_of, pinned, shell
 from tests.adapters.sshd import Sshd, User, kill
 
@@ -20,6 +23,24 @@ def test_one_connection_serves_all_commands(sshd: Sshd, transport: SshTransport,
         answers = list(pool.map(lambda n: transport.run(host, shell(f"echo {n}")).stdout, range(12)))
     assert answers == [f"{n}\n".encode() for n in range(12)]
     assert sshd.logins() - before == 1
+
+
+def test_packets_are_authenticated_by_their_cipher_and_keys_change_under_way(sshd: Sshd, user: User) -> None:
+    """AES-GCM, which a server of OpenSSH's defaults agrees to, before and after new keys were agreed on."""
+    sock = socket.create_connection(("127.0.0.1", sshd.port), 5)
+    wire = Wire(sock, pinned_types=("ssh-ed25519",))
+    try:
+        wire.start_client(timeout=5)
+        wire.allow_for_login(5)
+        assert wire.auth_publickey(user.name, paramiko.PKey.from_path(str(user.key))) == []
+        wire.renegotiate_keys()
+        channel = wire.open_session(timeout=5)
+        channel.exec_command("head -c 100000 /dev/zero")
+        with channel.makefile("rb") as output:
+            assert output.read() == bytes(100000)
+        assert wire.get_security_options().ciphers[0] == wire.local_cipher == "aes128-gcm@openssh.com"
+    finally:
+        wire.close()
 
 
 def test_a_kept_connection_that_broke_is_replaced(sshd: Sshd, transport: SshTransport, host: Host) -> None:
