@@ -1,0 +1,138 @@
+"""Statements held against one component: what each source says of the version that is there, and who decides."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from orchestrator.core.advisories import Claim, Statement, Told
+from orchestrator.core.distributions import Ordering
+from orchestrator.core.images import Component
+from orchestrator.core.patches import Cve
+from orchestrator.core.versions import compare
+
+
+class Ruling(StrEnum):
+    """What a statement comes to for a version."""
+
+    AFFECTED = "affected"
+    """The version has the flaw."""
+    FIXED = "fixed"
+    """The version has the fix."""
+    NOT_AFFECTED = "not_affected"
+    """The version never had the flaw."""
+    UNDETERMINED = "undetermined"
+    """Nobody has found out yet, or the versions cannot be compared."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Assessment:
+    """What was decided of a component, and by which statement."""
+
+    ruling: Ruling
+    component: Component
+    told: Told[Statement]
+
+    @property
+    def has_fix(self) -> bool:
+        """Whether there is a version with the fix, installed or not."""
+        return self.told.said.fixed is not None or self.told.said.last_affected is not None
+
+
+Change = tuple[datetime, Assessment | None]
+"""From when on it was decided so; None: nothing is told any more."""
+
+ARCHES: Mapping[str, frozenset[str]] = {
+    "x86_64": frozenset({"x86_64", "amd64"}),
+    "aarch64": frozenset({"aarch64", "arm64"}),
+}
+"""The names of one architecture."""
+
+
+def assessments(
+    component: Component, ordering: Ordering, told: Iterable[Told[Statement]], arch: str | None
+) -> Mapping[Cve, tuple[Change, ...]]:
+    """How each CVE that was ever told of this component was decided over time, the oldest decision first."""
+    by_cve: defaultdict[Cve, list[Told[Statement]]] = defaultdict(list)
+    for one in told:
+        if one.said.is_source is component.is_source and _concerns(one.said, arch):
+            by_cve[one.said.cve].append(one)
+    return {cve: _changes(component, ordering, ones) for cve, ones in by_cve.items()}
+
+
+def _concerns(said: Statement, arch: str | None) -> bool:
+    return not said.arches or arch is None or not ARCHES.get(arch, frozenset({arch})).isdisjoint(said.arches)
+
+
+def _changes(component: Component, ordering: Ordering, told: Sequence[Told[Statement]]) -> tuple[Change, ...]:
+    if len(told) == 1 and told[0].until is None:
+        return ((told[0].since, assess(component, ordering, told)),)
+    instants = sorted({one.since for one in told} | {one.until for one in told if one.until is not None})
+    found: list[Change] = []
+    for at in instants:
+        decided = assess(component, ordering, [one for one in told if one.holds(at)])
+        if not found or found[-1][1] != decided:
+            found.append((at, decided))
+    return tuple(found)
+
+
+def assess(component: Component, ordering: Ordering, told: Sequence[Told[Statement]]) -> Assessment | None:
+    """What these statements, all of one CVE, come to. None where none of them counts.
+
+    The ranges of one entry are one claim: in any of them is affected. Between entries the one decides that says most
+    against the host: a version with the fix is known and not there; then that the fix is there; then that there is no
+    fix. A source that only says that it does not know gives way to one that does.
+    """
+    entries: defaultdict[tuple[str, str], list[Assessment]] = defaultdict(list)
+    for one in told:
+        if one.said.claim is not Claim.IGNORED:
+            ruling = rule_on(one.said, component.version, ordering)
+            entries[one.feed, one.entry].append(Assessment(ruling=ruling, component=component, told=one))
+    decided = [min(ones, key=lambda one: _WITHIN[one.ruling]) for ones in entries.values()]
+    return min(decided, key=_between, default=None)
+
+
+def rule_on(said: Statement, version: str, ordering: Ordering) -> Ruling:
+    """What one statement says of one version."""
+    if said.claim is Claim.NOT_AFFECTED:
+        return Ruling.NOT_AFFECTED
+    if said.claim is not Claim.AFFECTED:
+        return Ruling.UNDETERMINED
+    bounds = [_against(said.introduced, version, ordering), _against(said.fixed, version, ordering)]
+    bounds.append(_against(said.last_affected, version, ordering))
+    introduced, fixed, last = bounds
+    if "?" in bounds:
+        return Ruling.UNDETERMINED
+    if introduced == "older":
+        return Ruling.NOT_AFFECTED
+    if fixed in {"same", "newer"} or last == "newer":
+        return Ruling.FIXED
+    return Ruling.AFFECTED
+
+
+def _against(bound: str | None, version: str, ordering: Ordering) -> str:
+    """Whether the version is older or newer than the bound; empty where there is none, ``?`` where it is no version."""
+    if bound is None:
+        return ""
+    order = compare(ordering, version, bound)
+    if order is None:
+        return "?"
+    return "same" if order == 0 else "older" if order < 0 else "newer"
+
+
+_WITHIN = {
+    ruling: rank
+    for rank, ruling in enumerate((Ruling.AFFECTED, Ruling.UNDETERMINED, Ruling.FIXED, Ruling.NOT_AFFECTED))
+}
+
+
+def _between(one: Assessment) -> tuple[int, bool]:
+    ranks = {
+        Ruling.AFFECTED: 0 if one.has_fix else 2,
+        Ruling.FIXED: 1,
+        Ruling.NOT_AFFECTED: 3,
+        Ruling.UNDETERMINED: 4,
+    }
+    # Of two that say the same, the one that dates its fix.
+    return ranks[one.ruling], one.told.said.published is None
