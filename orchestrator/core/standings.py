@@ -17,12 +17,20 @@ from orchestrator.core.windows import ClockSeconds, Exposure, Window
 
 class Mark(NamedTuple):
     """A CVE in a standing, and its own dates, of disclosure and of the fix: one of each for every window, as they were
-    known when it closed, or are now. None: not known."""
+    known when it closed, or are now. None: not known. ``kev_since``: when we learned of ``kev_due``."""
 
     cve: str
     disclosed: tuple[datetime | None, ...]
     fixes: tuple[datetime | None, ...]
     kev_due: date | None = None
+    kev_since: datetime | None = None
+
+
+class Graded(NamedTuple):
+    """Since when a severity was known to us."""
+
+    severity: Severity
+    since: datetime
 
 
 class Gap(NamedTuple):
@@ -36,12 +44,14 @@ class Span(Frozen):
     """One exposure window of all CVEs of a standing. ``since`` starts its clocks; the rest is as in a `Window`.
 
     ``severity`` is that of when it closed, or now. ``gaps`` are the ended ones that fall into it. ``due_at``: when the
-    service level ``policy`` wants it closed; None where no policy sets a time.
+    service level ``policy`` wants it closed; None where no policy sets a time. ``grades``: what was known of the
+    severity while it was open, oldest first, where that changed; empty where it was ``severity`` all along.
     """
 
     since: Moment
     detected_at: Moment
     severity: Severity = Severity.UNKNOWN
+    grades: tuple[Graded, ...] = ()
     is_reopened: bool = False
     closed_at: Moment | None = None
     method: ClosedBy | None = None
