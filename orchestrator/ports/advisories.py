@@ -31,6 +31,7 @@ class FeedFile(Frozen):
     version: str | None = None
     dated: Moment | None = None
     deleted: tuple[str, ...] = ()
+    sha256: str | None = None
     etag: str | None = None
     last_modified: str | None = None
 

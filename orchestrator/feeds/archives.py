@@ -1,0 +1,154 @@
+"""Archives as they are published: zip and tar, member by member, never expanded beyond bounds.
+
+A name in an archive can be that of a file of ours, a directory can lie about sizes, and few bytes can expand to many.
+What goes beyond `OpenLimits`, is damaged, or ends too early is `FeedInvalid`. Nothing is ever written to disk.
+"""
+
+import io
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from orchestrator.errors import FeedInvalid
+from orchestrator.feeds.opening import BROKEN, LIMITS, MIB, OpenLimits, opened
+from orchestrator.feeds.values import is_printable, prose
+
+_BROKEN: tuple[type[Exception], ...] = (
+    zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError, *BROKEN,
+)  # fmt: skip
+"""What the libraries of archives raise for damaged ones, and for encryption and compression that they do not know."""
+
+
+class ArchiveMember(NamedTuple):
+    """A file in an archive."""
+
+    name: str
+    data: bytes
+
+
+def zip_members(
+    path: Path, *, wanted: Callable[[str], bool] = lambda _name: True, limits: OpenLimits = LIMITS
+) -> Iterator[ArchiveMember]:
+    """The files of a zip archive whose names are wanted, one after the other. Raises `FeedInvalid` naming
+    the member."""
+    name = str(path)
+    try:
+        _check_directory(path, limits)
+        with zipfile.ZipFile(path) as archive:
+            yield from _zip_members(archive, name, wanted, limits)
+    except _BROKEN as exc:
+        raise FeedInvalid(f"is no zip archive, or damaged: {prose(str(exc), 120)}", file=name) from exc
+
+
+def _zip_members(
+    archive: zipfile.ZipFile, file: str, wanted: Callable[[str], bool], limits: OpenLimits
+) -> Iterator[ArchiveMember]:
+    seen: set[str] = set()
+    expanded = 0
+    for info in archive.infolist():
+        _check_name(info.filename, file, seen)
+        if info.is_dir() or not wanted(info.filename):
+            continue
+        if info.flag_bits & 0x1:
+            raise FeedInvalid("is encrypted", file=file, field=_shown(info.filename))
+        data = _zip_data(archive, info, file, limits)
+        expanded += len(data)
+        if expanded > limits.expanded:
+            raise FeedInvalid(f"expands to more than {limits.expanded} bytes", file=file)
+        yield ArchiveMember(info.filename, data)
+
+
+def _zip_data(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: str, limits: OpenLimits) -> bytes:
+    """Never more than is allowed, whatever the directory says of the size."""
+    field = _shown(info.filename)
+    if info.file_size > limits.member:
+        raise FeedInvalid(f"is larger than {limits.member} bytes", file=file, field=field)
+    if info.file_size > max(MIB, limits.ratio * info.compress_size):
+        raise FeedInvalid(f"expands to more than {limits.ratio} times its size", file=file, field=field)
+    try:
+        with archive.open(info) as member:
+            return member.read(info.file_size + 1)
+    except _BROKEN as exc:
+        raise FeedInvalid(f"is damaged: {prose(str(exc), 120)}", file=file, field=field) from exc
+
+
+_END, _END_SIZE = b"PK\x05\x06", 22
+_LOCATOR, _LOCATOR_SIZE, _END64 = b"PK\x06\x07", 20, b"PK\x06\x06"
+
+
+def _check_directory(path: Path, limits: OpenLimits) -> None:
+    """Refuse a directory of too many members before it is read into memory. Source: APPNOTE.TXT 4.3.14 to 4.3.16."""
+    with path.open("rb") as file:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(max(0, size - 0x10000 - _END_SIZE - _LOCATOR_SIZE))
+        tail = file.read()
+        at = tail.rfind(_END)
+        if at < 0 or len(tail) - at < _END_SIZE:
+            raise zipfile.BadZipFile("it has no directory: it ends too early, or is no zip file")
+        members = int(struct.unpack_from("<H", tail, at + 10)[0])
+        locator = tail[max(0, at - _LOCATOR_SIZE) : at]
+        if locator.startswith(_LOCATOR):
+            file.seek(struct.unpack_from("<Q", locator, 8)[0])
+            end = file.read(56)
+            if not end.startswith(_END64) or len(end) < 56:
+                raise zipfile.BadZipFile("its directory is damaged")
+            members = int(struct.unpack_from("<Q", end, 32)[0])
+    if members > limits.members or members * 46 > size:
+        raise FeedInvalid(f"lists {members} members, and may have {limits.members}", file=str(path))
+
+
+def tar_members(
+    path: Path, *, wanted: Callable[[str], bool] = lambda _name: True, limits: OpenLimits = LIMITS
+) -> Iterator[ArchiveMember]:
+    """The regular files of a tar archive, compressed or not, whose names are wanted, in one pass. Raises `FeedInvalid`
+    naming the member."""
+    name = str(path)
+    seen: set[str] = set()
+    with opened(path, limits=limits) as file:
+        try:
+            with tarfile.open(fileobj=file, mode="r|", bufsize=64 * 1024) as archive:
+                for info in archive:
+                    archive.members = []  # type: ignore[attr-defined]
+                    if len(seen) >= limits.members:
+                        raise FeedInvalid(f"has more than {limits.members} members", file=name)
+                    _check_name(info.name, name, seen)
+                    if info.isreg() and wanted(info.name):
+                        yield ArchiveMember(info.name, _tar_data(archive, info, name, limits))
+        except _BROKEN as exc:
+            raise FeedInvalid(f"is no tar archive, or damaged: {prose(str(exc), 120)}", file=name) from exc
+        if not seen:
+            raise FeedInvalid("is an empty archive", file=name)
+
+
+def _tar_data(archive: tarfile.TarFile, info: tarfile.TarInfo, file: str, limits: OpenLimits) -> bytes:
+    if info.size > limits.member:
+        raise FeedInvalid(f"is larger than {limits.member} bytes", file=file, field=_shown(info.name))
+    member = archive.extractfile(info)
+    data = member.read() if member is not None else b""
+    if len(data) != info.size:
+        raise FeedInvalid("ends too early", file=file, field=_shown(info.name))
+    return data
+
+
+def _check_name(name: str, file: str, seen: set[str]) -> None:
+    """Nothing is unpacked, but names end up in messages and as places."""
+    path = PurePosixPath(name)
+    if (
+        not name
+        or len(name) > 255
+        or not is_printable(name)
+        or "\\" in name
+        or path.is_absolute()
+        or ".." in path.parts
+    ):
+        raise FeedInvalid("has a member with a name that no such archive has", file=file, field=_shown(name))
+    if name in seen:
+        raise FeedInvalid("is there twice", file=file, field=_shown(name))
+    seen.add(name)
+
+
+def _shown(name: str) -> str:
+    return prose(name, 120) or "(no name)"

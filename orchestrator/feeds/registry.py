@@ -1,0 +1,23 @@
+"""All feeds."""
+
+from collections.abc import Mapping
+
+from orchestrator.errors import NotFound
+from orchestrator.ports.feeds import LikelihoodFeed, SyncedFeed
+
+_ALL: tuple[SyncedFeed, ...] = ()
+FEEDS: Mapping[str, SyncedFeed] = {feed.name: feed for feed in _ALL}
+"""Feeds of advisories, by name, in the order in which a file is offered to them."""
+
+_SCORES: tuple[LikelihoodFeed, ...] = ()
+LIKELIHOODS: Mapping[str, LikelihoodFeed] = {feed.name: feed for feed in _SCORES}
+"""Feeds of scores, by name."""
+
+
+def feed(name: str) -> SyncedFeed | LikelihoodFeed:
+    """The feed of that name. Raises `NotFound` naming those that there are."""
+    found = FEEDS.get(name) or LIKELIHOODS.get(name)
+    if found is None:
+        known = ", ".join([*FEEDS, *LIKELIHOODS])
+        raise NotFound(f"there is no feed {name!r}; there are: {known}")
+    return found
