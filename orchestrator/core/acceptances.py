@@ -136,10 +136,15 @@ def read_expiry(text: str, now: datetime) -> datetime:
         pass
     try:
         if len(text) == len("2026-01-31"):
-            return datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), UTC)
+            return end_of_day(date.fromisoformat(text))
         moment = datetime.fromisoformat(text)
     except (ValueError, OverflowError) as exc:
         raise ValueError(f"{text[:40]!r} is neither a day (2026-01-31), nor an instant, nor a duration (90d)") from exc
     if moment.tzinfo is None:
         raise ValueError(f"{text[:40]!r} has no zone: add Z for UTC, or +02:00")
     return moment.astimezone(UTC)
+
+
+def end_of_day(day: date) -> datetime:
+    """The first instant after it, in UTC."""
+    return datetime.combine(day + timedelta(days=1), time(), UTC)

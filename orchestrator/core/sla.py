@@ -6,10 +6,10 @@ and the instant when we first knew the CVE to be that bad. Such a clock is start
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from orchestrator.core.acceptances import Acceptance, AcceptedRisks, bears
+from orchestrator.core.acceptances import Acceptance, AcceptedRisks, bears, end_of_day
 from orchestrator.core.exposure_states import ClosedBy
 from orchestrator.core.identity import HostRecord
 from orchestrator.core.meanings import Meaning
@@ -143,8 +143,7 @@ def _by_kev(levels: Levels, span: Span, kev_due: date | None, kev_since: datetim
     if kev_due is None or levels.kev == NO_LIMIT:
         return None
     notice = span.detected_at if kev_since is None else max(span.detected_at, kev_since)
-    day_after = datetime.combine(kev_due, time(), UTC) + timedelta(days=1)
-    return max(day_after, notice + levels.kev)
+    return max(end_of_day(kev_due), notice + levels.kev)
 
 
 def _survives(before: Span, span: Span) -> bool:
