@@ -17,6 +17,7 @@ from orchestrator.core.model import Frozen, Moment
 from orchestrator.core.patches import Patch
 from orchestrator.core.sightings import CheckRecord, Sighting
 from orchestrator.core.windows import Exposure, Window
+from orchestrator.ports.advisories import AdvisoryIndex, AdvisoryStore, FeedStore
 
 Json = dict[str, Any]
 
@@ -275,6 +276,12 @@ class Store(Protocol):
     def catalogue(self) -> CatalogueStore: ...
     @property
     def exposures(self) -> ExposureStore: ...
+    @property
+    def feeds(self) -> FeedStore: ...
+    @property
+    def advisories(self) -> AdvisoryStore: ...
+    @property
+    def advisory_index(self) -> AdvisoryIndex: ...
     @property
     def rollouts(self) -> RolloutStore: ...
     @property

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from orchestrator.errors import NotAvailable
 from orchestrator.store.database import Database, create_file, parse_url, shown, sqlite_path
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision of the schema, oldest first; the last is the one that this code works with."""
 
 _UPGRADE_LOCK = 0x70617463

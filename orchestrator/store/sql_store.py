@@ -4,10 +4,13 @@ from collections.abc import Callable
 
 from ulid import ULID
 
+from orchestrator.store.advisories import SqlAdvisories
+from orchestrator.store.advisory_index import SqlAdvisoryIndex
 from orchestrator.store.attempts import SqlAttempts
 from orchestrator.store.catalogue import SqlCatalogue
 from orchestrator.store.database import Database
 from orchestrator.store.exposures import SqlExposures
+from orchestrator.store.feeds import SqlFeeds
 from orchestrator.store.hosts import SqlHosts
 from orchestrator.store.leases import SqlLeases
 from orchestrator.store.notes import SqlNotes
@@ -29,6 +32,9 @@ class SqlStore:
         self.sightings = SqlSightings(database, new_id)
         self.catalogue = SqlCatalogue(database)
         self.exposures = SqlExposures(database)
+        self.feeds = SqlFeeds(database)
+        self.advisories = SqlAdvisories(database)
+        self.advisory_index = SqlAdvisoryIndex(database)
         self.rollouts = SqlRollouts(database)
         self.attempts = SqlAttempts(database)
         self.leases = SqlLeases(database)

@@ -4,10 +4,10 @@ Rows are read and written through the `Table` objects at the end, in bulk, and b
 repository of their subject.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, cast
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import Date, ForeignKey, Index, LargeBinary, MetaData, Table, Text, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -161,6 +161,76 @@ class ClosureRow(Row, table=True):
     unknown: dict[str, float] = Field(sa_type=Json)
 
 
+class FeedRow(Row, table=True):
+    """Where each feed of vulnerability data stands. ``moves`` counts what was imported: two imports of one feed at a
+    time cannot both be decided on the same state."""
+
+    __tablename__ = "feed"
+
+    feed: str = Field(primary_key=True, sa_type=Text)
+    source: str | None = Field(sa_type=Text)
+    version: str | None = Field(sa_type=Text)
+    dated: datetime | None = Field(sa_type=UtcDateTime)
+    etag: str | None = Field(sa_type=Text)
+    last_modified: str | None = Field(sa_type=Text)
+    first_imported_at: datetime | None = Field(sa_type=UtcDateTime)
+    succeeded_at: datetime | None = Field(sa_type=UtcDateTime)
+    attempted_at: datetime | None = Field(sa_type=UtcDateTime)
+    error: str | None = Field(sa_type=ForeignText)
+    entries: int
+    statements: int
+    moves: int
+
+
+class AdvisoryRow(Row, table=True):
+    """Entries of feeds. ``content`` is a digest of all that the entry is and says, but for where it says it;
+    ``gone_at``: since when its feed has it no longer."""
+
+    __tablename__ = "advisory"
+
+    feed: str = Field(primary_key=True, sa_type=Text)
+    entry: str = Field(primary_key=True, sa_type=Text)
+    content: str = Field(sa_type=Text)
+    modified: datetime | None = Field(sa_type=UtcDateTime)
+    published: datetime | None = Field(sa_type=UtcDateTime)
+    withdrawn: datetime | None = Field(sa_type=UtcDateTime)
+    gone_at: datetime | None = Field(sa_type=UtcDateTime)
+    title: str | None = Field(sa_type=ForeignText)
+    url: str | None = Field(sa_type=ForeignText)
+
+
+class ToldRow(Row, table=True):
+    """What entries say, and from when to when we knew it. ``kind`` is `store.told.Kind`; ``document`` is the JSON of
+    the rest, without ``place`` (where the source says it), which tells nothing apart."""
+
+    __tablename__ = "told"
+
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str = Field(sa_type=Text)
+    feed: str = Field(sa_type=Text)
+    entry: str = Field(sa_type=Text)
+    cve: str = Field(sa_type=Text)
+    distribution: str | None = Field(sa_type=Text)
+    package: str | None = Field(sa_type=Text)
+    document: str = Field(sa_type=Text)
+    place: str = Field(sa_type=Text)
+    since: datetime = Field(sa_type=UtcDateTime)
+    until: datetime | None = Field(sa_type=UtcDateTime)
+    is_baseline: bool
+
+
+class LikelihoodRow(Row, table=True):
+    """EPSS scores, the last of each CVE."""
+
+    __tablename__ = "likelihood"
+
+    cve: str = Field(primary_key=True, sa_type=Text)
+    score: float
+    percentile: float
+    model_version: str = Field(sa_type=Text)
+    scored_on: date = Field(sa_type=Date)
+
+
 class RolloutRecord(Row, table=True):
     """Rollouts: the plan as it was frozen, the state as it is now."""
 
@@ -260,6 +330,10 @@ LAST_CHECKS = _table(LastCheckRow)
 PATCHES = _table(PatchRow)
 EXPOSURES = _table(ExposureRow)
 CLOSURES = _table(ClosureRow)
+FEEDS = _table(FeedRow)
+ADVISORIES = _table(AdvisoryRow)
+TOLD = _table(ToldRow)
+LIKELIHOODS = _table(LikelihoodRow)
 ROLLOUTS = _table(RolloutRecord)
 ROLLOUT_EVENTS = _table(RolloutEventRow)
 ATTEMPTS = _table(AttemptRow)
@@ -269,3 +343,6 @@ LEASES = _table(LeaseRow)
 NOTES = _table(NoteRow)
 
 Index(None, CLOSURES.c.closed_at)
+Index(None, TOLD.c.kind, TOLD.c.distribution, TOLD.c.package)
+Index(None, TOLD.c.cve, TOLD.c.kind)
+Index(None, TOLD.c.feed, TOLD.c.entry)

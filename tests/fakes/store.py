@@ -17,6 +17,7 @@ from orchestrator.core.sightings import CheckRecord, Sighting, next_sighting
 from orchestrator.core.windows import Exposure, Window
 from orchestrator.errors import Conflict, HostBeingChanged, LeaseHeld, NotFound, StaleState
 from orchestrator.ports.store import HostChange, Json, Lease, RolloutHead, RolloutRow
+from tests.fakes.advisories import fake_advisories
 
 
 class FakeHosts:
@@ -393,6 +394,7 @@ class FakeStore:
         self.sightings = FakeSightings(self.hosts, lambda: f"sighting-{next(numbers):05}")
         self.catalogue = FakeCatalogue()
         self.exposures = FakeExposures(self.hosts)
+        self.feeds, self.advisories, self.advisory_index = fake_advisories()
         self.leases = FakeLeases()
         self.attempts = FakeAttempts()
         self.rollouts = FakeRollouts(self.hosts, self.leases, self.attempts)
