@@ -278,10 +278,12 @@ class Facts(Frozen):
 
 def _stable(tool: Tool) -> Tool:
     """Without a text that was kept because it was not understood: times may stand in it."""
-    deep = tool.deep
+    deep, update = tool.deep, dict[str, Any]()
     if deep is not None and deep.state is ToolState.ERROR:
-        deep = deep.model_copy(update={"detail": None})
-    return tool.model_copy(update={"deep": deep} | ({"detail": None} if tool.state is ToolState.ERROR else {}))
+        update["deep"] = deep.model_copy(update={"detail": None})
+    if tool.state is ToolState.ERROR:
+        update["detail"] = None
+    return tool.model_copy(update=update) if update else tool
 
 
 _UNSTABLE: dict[str, Any] = {

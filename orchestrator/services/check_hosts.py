@@ -27,6 +27,10 @@ from orchestrator.services.update_exposures import UpdateExposures
 BATCH = 100
 """Checks that go to the store in one transaction: SQLite has one writer."""
 
+FIRST_BATCH = 20
+"""Checks in the first one: a scan of few hosts keeps them while the others still answer, not after all have. Each batch
+is twice as large as the one before, so that a scan of many pays for few of them."""
+
 MOST_PACKAGES = 50_000
 """Packages listed in one such transaction, above which it takes no further check: they are in memory until then."""
 
@@ -258,13 +262,13 @@ def _without_items(record: CheckRecord) -> CheckRecord:
 
 
 def _batches(records: Iterable[CheckRecord]) -> Iterator[list[CheckRecord]]:
-    batch, packages = list[CheckRecord](), 0
+    batch, packages, size = list[CheckRecord](), 0, FIRST_BATCH
     for record in records:
         batch.append(record)
         packages += _listed(record)
-        if len(batch) == BATCH or packages >= MOST_PACKAGES:
+        if len(batch) == size or packages >= MOST_PACKAGES:
             yield batch
-            batch, packages = [], 0
+            batch, packages, size = [], 0, min(2 * size, BATCH)
     if batch:
         yield batch
 

@@ -19,7 +19,7 @@ from orchestrator.errors import ConnectTimedOut, IdentityConflict, SudoRefused
 from orchestrator.ports.ssh import Command, Completed
 from orchestrator.ports.store import RolloutRow
 from orchestrator.probe.command import check_command
-from orchestrator.services.check_hosts import BATCH, MOST_PACKAGES, HostCheck
+from orchestrator.services.check_hosts import BATCH, FIRST_BATCH, MOST_PACKAGES, HostCheck
 from tests.core.exposure_builders import LAB_1, facts, live
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.ssh import FakeTransport
@@ -57,15 +57,16 @@ def test_a_record_says_until_when_it_speaks() -> None:
 
 
 def test_results_go_to_the_store_in_batches() -> None:
-    """One transaction for each hundred: SQLite has one writer."""
-    names = [f"h{n:03}" for n in range(2 * BATCH + 1)]
+    """One transaction for each hundred, since SQLite has one writer; smaller ones first, while the others answer."""
+    growing = [FIRST_BATCH, 2 * FIRST_BATCH, 4 * FIRST_BATCH]
+    names = [f"h{n:03}" for n in range(sum(growing) + 2 * BATCH + 1)]
     fleet = Checked(*names)
     fleet.eyes.shows = dict.fromkeys(names, facts())
     fleet.store.sightings = counted = _Counted(fleet.store.hosts, ids("s"))
 
     fleet.check_hosts(fleet.members)
 
-    assert [BATCH, BATCH, 1] == counted.sizes
+    assert [*growing, BATCH, BATCH, 1] == counted.sizes
 
 
 def test_lists_of_packages_make_a_batch_shorter() -> None:
@@ -143,7 +144,7 @@ def test_a_scan_that_is_killed_has_the_windows_of_what_it_kept() -> None:
         fleet.check_hosts(fleet.members, on_result=killed)
 
     kept = set(fleet.store.sightings.latest())
-    assert (BATCH, kept) == (len(kept), {one.host_id for one in fleet.store.exposures.all()})
+    assert (FIRST_BATCH, kept) == (len(kept), {one.host_id for one in fleet.store.exposures.all()})
 
 
 class _Counted(FakeSightings):
