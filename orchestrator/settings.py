@@ -84,6 +84,8 @@ class Settings(BaseSettings):
         default_factory=lambda: socket.gethostname()[:64] or "controller"
     )
     """This controller's name, written into the lock on every host it changes."""
+    accept_risk_at_most: Interval = timedelta(days=365)
+    """The longest that a risk may be accepted for."""
     metrics_per_host: bool = False
     """Adds a gauge per host to ``/metrics``."""
     log_format: LogFormat = LogFormat.AUTO

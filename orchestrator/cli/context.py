@@ -1,5 +1,7 @@
 """What every command shares: the wired application, and the options that mean the same everywhere."""
 
+import getpass
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,6 +75,14 @@ def listed(app: App, *, accept: bool = False) -> Fleet:
 def chosen(app: App, pattern: str | None) -> tuple[Member, ...]:
     """The listed hosts that a pattern selects; all of them without one."""
     return app.select(listed(app), pattern)
+
+
+def who() -> str:
+    """The login name, for the record. An account without one, as containers have them, is named by its number."""
+    try:
+        return f"{getpass.getuser()}@cli"
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}@cli"
 
 
 def confirmed(question: str, yes: bool) -> bool:

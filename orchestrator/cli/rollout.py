@@ -1,7 +1,5 @@
 """``patchwave plan`` and ``patchwave rollout``."""
 
-import getpass
-import os
 from collections import Counter
 from collections.abc import Callable, Collection
 from itertools import groupby
@@ -13,7 +11,7 @@ import typer
 from rich.live import Live
 
 from orchestrator.bootstrap import App
-from orchestrator.cli.context import AsJson, Limit, Yes, app_of, confirmed, declined, listed, run_of
+from orchestrator.cli.context import AsJson, Limit, Yes, app_of, confirmed, declined, listed, run_of, who
 from orchestrator.cli.output import coloured, counted, err, out, print_json, print_table, safe, say
 from orchestrator.cli.progress import waves_table
 from orchestrator.core.offers import Offer
@@ -116,7 +114,7 @@ def start(
         _print_plan(made)
     if not confirmed(f"Patch {counted(len(made.hosts), 'host')}?", yes):
         declined("nothing was started", as_json=as_json)
-    rollout_id = app.order_rollout().create(made, started_by=_who())
+    rollout_id = app.order_rollout().create(made, started_by=who())
     say(f"rollout {rollout_id}")
     if detach:
         _print_rollout(app, rollout_id, as_json)
@@ -124,14 +122,6 @@ def start(
     state = _drive(context, rollout_id) or _follow(app, rollout_id)
     _print_rollout(app, rollout_id, as_json)
     _exit_by(state)
-
-
-def _who() -> str:
-    """The login name. An account without one, as containers have them, is named by its number."""
-    try:
-        return f"{getpass.getuser()}@cli"
-    except (KeyError, OSError):
-        return f"uid-{os.getuid()}@cli"
 
 
 def _drive(context: typer.Context, rollout_id: str) -> RolloutState | None:
@@ -278,7 +268,7 @@ def resume(context: typer.Context, rollout: RolloutId, as_json: AsJson = False) 
     app = app_of(context)
     app.require_write()
     rollout_id = _find(app, rollout)
-    app.order_rollout().resume(rollout_id, _who())
+    app.order_rollout().resume(rollout_id, who())
     _go_on(context, rollout_id, as_json)
 
 
@@ -292,7 +282,7 @@ def _give(context: typer.Context, rollout: str, event: Event, as_json: bool, **m
     if not isinstance(event, SAFER):
         app.require_write()
     rollout_id = _find(app, rollout)
-    app.order_rollout().ask(rollout_id, event, _who())
+    app.order_rollout().ask(rollout_id, event, who())
     if app.settings.read_only:
         say("read-only mode: the order is left to the engine that drives it, or to the next one")
         _print_rollout(app, rollout_id, as_json, **more)

@@ -47,12 +47,13 @@ def _allowance(value: object) -> timedelta:
     return duration
 
 
-def _written(allowance: timedelta) -> str:
+def written(allowance: timedelta) -> str:
+    """As policies have it."""
     return "none" if allowance == NO_LIMIT else format_duration(allowance)
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Allowance = Annotated[timedelta, BeforeValidator(_allowance), PlainSerializer(_written, return_type=str)]
+Allowance = Annotated[timedelta, BeforeValidator(_allowance), PlainSerializer(written, return_type=str)]
 """How long a window may stay open; `NO_LIMIT` is written ``none``."""
 
 
@@ -80,6 +81,13 @@ class DueSoon(Frozen):
     def before(self, given: timedelta) -> timedelta:
         """How long before the due date, of a window that was given so much time."""
         return min(given * int(self.share.removesuffix("%")) / 100, self.at_most)
+
+
+class Levels(NamedTuple):
+    """What holds for one host: time by severity, and the least from notice for CVEs of KEV. `NO_LIMIT`: no date."""
+
+    allowances: Mapping[Severity, timedelta]
+    kev: timedelta
 
 
 class Match(Frozen):
@@ -112,12 +120,12 @@ class Rule(Frozen):
     levels: dict[Severity, Allowance] = Field(default_factory=dict, description="Time by severity.")
     kev: KevRule | None = Field(None, description="Exploited CVEs.")
 
-
-class Levels(NamedTuple):
-    """What holds for one host: time by severity, and the least from notice for CVEs of KEV. `NO_LIMIT`: no date."""
-
-    allowances: Mapping[Severity, timedelta]
-    kev: timedelta
+    def levels_over(self, policy: "Policy") -> Levels:
+        """What holds for its hosts."""
+        own = dict(self.levels)
+        if Severity.MEDIUM in own:
+            own.setdefault(Severity.UNKNOWN, own[Severity.MEDIUM])
+        return Levels({**policy.levels, **own}, (self.kev or policy.kev).at_least)
 
 
 class Policy(Frozen):
@@ -168,12 +176,7 @@ class Policy(Frozen):
     def levels_for(self, host: HostRecord) -> Levels:
         """What holds for that host."""
         rule = self.rule_for(host)
-        if rule is None:
-            return Levels(self.levels, self.kev.at_least)
-        own = dict(rule.levels)
-        if Severity.MEDIUM in own:
-            own.setdefault(Severity.UNKNOWN, own[Severity.MEDIUM])
-        return Levels({**self.levels, **own}, (rule.kev or self.kev).at_least)
+        return Levels(self.levels, self.kev.at_least) if rule is None else rule.levels_over(self)
 
 
 def _require_order(levels: Mapping[Severity, timedelta], where: str = "") -> None:
@@ -181,7 +184,7 @@ def _require_order(levels: Mapping[Severity, timedelta], where: str = "") -> Non
     for (worse, less), (milder, more) in pairwise(graded):
         if less > more:
             raise ValueError(
-                f"{where}{worse} has more time ({_written(less)}) than {milder} ({_written(more)}): the worse, the less"
+                f"{where}{worse} has more time ({written(less)}) than {milder} ({written(more)}): the worse, the less"
             )
 
 
