@@ -10,7 +10,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from orchestrator.errors import FeedInvalid
 from orchestrator.feeds.opening import BROKEN, LIMITS, MIB, OpenLimits, opened
@@ -30,17 +30,21 @@ class ArchiveMember(NamedTuple):
 
 
 def zip_members(
-    path: Path, *, wanted: Callable[[str], bool] = lambda _name: True, limits: OpenLimits = LIMITS
+    path: Path,
+    *,
+    name: str | None = None,
+    wanted: Callable[[str], bool] = lambda _name: True,
+    limits: OpenLimits = LIMITS,
 ) -> Iterator[ArchiveMember]:
     """The files of a zip archive whose names are wanted, one after the other. Raises `FeedInvalid` naming
     the member."""
-    name = str(path)
+    file = name or str(path)
     try:
-        _check_directory(path, limits)
+        _check_directory(path, file, limits)
         with zipfile.ZipFile(path) as archive:
-            yield from _zip_members(archive, name, wanted, limits)
+            yield from _zip_members(archive, file, wanted, limits)
     except _BROKEN as exc:
-        raise FeedInvalid(f"is no zip archive, or damaged: {prose(str(exc), 120)}", file=name) from exc
+        raise FeedInvalid(f"is no zip archive, or damaged: {prose(str(exc), 120)}", file=file) from exc
 
 
 def _zip_members(
@@ -79,7 +83,7 @@ _END, _END_SIZE = b"PK\x05\x06", 22
 _LOCATOR, _LOCATOR_SIZE, _END64 = b"PK\x06\x07", 20, b"PK\x06\x06"
 
 
-def _check_directory(path: Path, limits: OpenLimits) -> None:
+def _check_directory(path: Path, name: str, limits: OpenLimits) -> None:
     """Refuse a directory of too many members before it is read into memory. Source: APPNOTE.TXT 4.3.14 to 4.3.16."""
     with path.open("rb") as file:
         size = file.seek(0, io.SEEK_END)
@@ -97,30 +101,59 @@ def _check_directory(path: Path, limits: OpenLimits) -> None:
                 raise zipfile.BadZipFile("its directory is damaged")
             members = int(struct.unpack_from("<Q", end, 32)[0])
     if members > limits.members or members * 46 > size:
-        raise FeedInvalid(f"lists {members} members, and may have {limits.members}", file=str(path))
+        raise FeedInvalid(f"lists {members} members, and may have {limits.members}", file=name)
 
 
 def tar_members(
-    path: Path, *, wanted: Callable[[str], bool] = lambda _name: True, limits: OpenLimits = LIMITS
+    path: Path,
+    *,
+    name: str | None = None,
+    wanted: Callable[[str], bool] = lambda _name: True,
+    limits: OpenLimits = LIMITS,
 ) -> Iterator[ArchiveMember]:
     """The regular files of a tar archive, compressed or not, whose names are wanted, in one pass. Raises `FeedInvalid`
     naming the member."""
-    name = str(path)
+    file = name or str(path)
     seen: set[str] = set()
-    with opened(path, limits=limits) as file:
+    with opened(path, name=name, limits=limits) as content:
+        ending: Any = _Ending(content)  # tarfile wants no more of a stream than read
         try:
-            with tarfile.open(fileobj=file, mode="r|", bufsize=64 * 1024) as archive:
+            with tarfile.open(fileobj=ending, mode="r|", bufsize=64 * 1024) as archive:
+                headers: Any = archive
                 for info in archive:
-                    archive.members = []  # type: ignore[attr-defined]
+                    headers.members = []
                     if len(seen) >= limits.members:
-                        raise FeedInvalid(f"has more than {limits.members} members", file=name)
-                    _check_name(info.name, name, seen)
+                        raise FeedInvalid(f"has more than {limits.members} members", file=file)
+                    _check_name(info.name, file, seen)
                     if info.isreg() and wanted(info.name):
-                        yield ArchiveMember(info.name, _tar_data(archive, info, name, limits))
+                        yield ArchiveMember(info.name, _tar_data(archive, info, file, limits))
         except _BROKEN as exc:
-            raise FeedInvalid(f"is no tar archive, or damaged: {prose(str(exc), 120)}", file=name) from exc
+            raise FeedInvalid(f"is no tar archive, or damaged: {prose(str(exc), 120)}", file=file) from exc
         if not seen:
-            raise FeedInvalid("is an empty archive", file=name)
+            raise FeedInvalid("is an empty archive", file=file)
+        ending.check(file)
+
+
+class _Ending:
+    """Remembers the last bytes read. A tar archive that was cut between two members looks like a smaller one, but for
+    the two blocks of zeros at the end that POSIX asks for."""
+
+    SIZE = 1024
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._last = file, b""
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._file.read(size)
+        self._last = (self._last + data)[-self.SIZE :] if data else self._last
+        return data
+
+    def check(self, name: str) -> None:
+        """Read what is left, and refuse an archive without its end."""
+        while self.read(MIB):
+            pass
+        if self._last != bytes(self.SIZE):
+            raise FeedInvalid("ends too early", file=name)
 
 
 def _tar_data(archive: tarfile.TarFile, info: tarfile.TarInfo, file: str, limits: OpenLimits) -> bytes:

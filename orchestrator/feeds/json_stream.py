@@ -4,9 +4,10 @@ Refused besides what is no JSON: objects that name a member twice (readers diffe
 deep, texts, values and documents that are too large. ``NaN`` and ``Infinity`` are no JSON.
 """
 
+import io
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Protocol
 
 import ijson.backends.yajl2_c as yajl
@@ -180,6 +181,28 @@ class _Stream:
 
     def _invalid(self, message: str) -> FeedInvalid:
         return _invalid(message, self._file, self._part, self._at)
+
+
+def glimpse(start: bytes) -> Mapping[str, Any] | None:
+    """The top members of an object as far as its first bytes show them, for telling what a file is: texts, numbers and
+    the like as they are, objects and lists as the empty ones. None where it is no object."""
+    found: dict[str, Any] = {}
+    depth, name = 0, ""
+    try:
+        for event, value in yajl.basic_parse(io.BytesIO(start), use_float=True):
+            if event in _CLOSERS:
+                depth -= 1
+                continue
+            if depth == 0 and event != "start_map":
+                return None
+            if depth == 1 and event == "map_key":
+                name = value
+            elif depth == 1:
+                found.setdefault(name, _OPENERS[event]() if event in _OPENERS else value)
+            depth += event in _OPENERS
+    except (JSONError, UnicodeDecodeError, ValueError, OverflowError):
+        pass  # it is only the beginning
+    return found if found or start.lstrip()[:1] == b"{" else None
 
 
 _OPENERS: dict[str, type[dict[str, Any]] | type[list[Any]]] = {"start_map": dict, "start_array": list}

@@ -135,12 +135,13 @@ BROKEN: tuple[type[Exception], ...] = (
 
 
 @contextmanager
-def opened(path: Path, *, limits: OpenLimits = LIMITS) -> Iterator[BinaryIO]:
-    """The content of a file, expanded if it is compressed, whatever its name. Raises `FeedInvalid`."""
+def opened(path: Path, *, name: str | None = None, limits: OpenLimits = LIMITS) -> Iterator[BinaryIO]:
+    """The content of a file, expanded if it is compressed, whatever it is called. Raises `FeedInvalid` for ``name``,
+    or the path."""
     try:
         file = path.open("rb")
     except OSError as exc:
-        raise FeedInvalid(f"cannot be read: {exc.strerror}", file=str(path)) from exc
+        raise FeedInvalid(f"cannot be read: {exc.strerror}", file=name or str(path)) from exc
     with file:
         start = file.read(8)
         file.seek(0)
@@ -148,7 +149,7 @@ def opened(path: Path, *, limits: OpenLimits = LIMITS) -> Iterator[BinaryIO]:
         if kind is None:
             yield file
         else:
-            yield io.BufferedReader(_Expanded(file, str(path), kind, limits), 64 * 1024)
+            yield io.BufferedReader(_Expanded(file, name or str(path), kind, limits), 64 * 1024)
 
 
 def beginning(path: Path, size: int = 64 * 1024) -> bytes:

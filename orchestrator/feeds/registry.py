@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 
 from orchestrator.errors import NotFound
+from orchestrator.feeds.epss import Epss
+from orchestrator.feeds.kev import Kev
 from orchestrator.ports.feeds import LikelihoodFeed, SyncedFeed
 
-_ALL: tuple[SyncedFeed, ...] = ()
+_ALL: tuple[SyncedFeed, ...] = (Kev(),)
 FEEDS: Mapping[str, SyncedFeed] = {feed.name: feed for feed in _ALL}
 """Feeds of advisories, by name, in the order in which a file is offered to them."""
 
-_SCORES: tuple[LikelihoodFeed, ...] = ()
+_SCORES: tuple[LikelihoodFeed, ...] = (Epss(),)
 LIKELIHOODS: Mapping[str, LikelihoodFeed] = {feed.name: feed for feed in _SCORES}
 """Feeds of scores, by name."""
 

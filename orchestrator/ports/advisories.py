@@ -73,6 +73,10 @@ class FeedStore(Protocol):
         """Remember that an attempt failed."""
         ...
 
+    def unchanged(self, feed: str, at: Moment) -> None:
+        """Remember that the source was asked, and has nothing newer than what was imported: a success."""
+        ...
+
     def statuses(self) -> tuple[FeedStatus, ...]:
         """Of every feed that was ever tried, by name."""
         ...
