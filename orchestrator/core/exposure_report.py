@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from orchestrator.core.exposure_states import ClosedBy, ExposureClock, ExposureState
+from orchestrator.core.exposure_states import ExposureClock, ExposureState
 from orchestrator.core.host_view import moment
 from orchestrator.core.windows import Exposure, Window
 
@@ -20,10 +20,13 @@ def exposed_seconds(exposure: Exposure, now: datetime) -> dict[ExposureClock, fl
 
 def is_over(exposure: Exposure) -> bool:
     """Whether the CVE no longer concerns the host, without having been fixed: withdrawn, or another machine now."""
-    last = exposure.windows[-1] if exposure.windows else None
-    over = {ClosedBy.WITHDRAWN, ClosedBy.HOST_REPLACED}
-    ended = last is not None and last.method in over and last.closed_at == exposure.since
-    return ended and exposure.state is ExposureState.UNKNOWN
+    return exposure.is_over
+
+
+def unknown_seconds(exposure: Exposure, now: datetime) -> float:
+    """How long nobody could tell, so far: the gaps that have ended, and the one that goes on."""
+    goes_on = exposure.state is ExposureState.UNKNOWN and not exposure.is_over
+    return exposure.unknown_seconds + (max(0.0, (now - exposure.since).total_seconds()) if goes_on else 0.0)
 
 
 def exposure_row(exposure: Exposure, host_name: str, now: datetime) -> Json:
@@ -40,7 +43,7 @@ def exposure_row(exposure: Exposure, host_name: str, now: datetime) -> Json:
         "accepted_until": None,
         **_dates(last),
         "exposed_seconds": {clock.value: seconds for clock, seconds in exposed_seconds(exposure, now).items()},
-        "unknown_seconds": exposure.unknown_seconds,
+        "unknown_seconds": unknown_seconds(exposure, now),
         "windows": [_dates(window) for window in exposure.windows],
         "due_at": None,
         "sla": None,

@@ -17,7 +17,8 @@ class Finding(Frozen):
     ``fix_available`` is when a fix for what runs there reached us, as far as that is known. ``covered_by`` and ``tool``
     name the live patch in force, and whose it is. ``known_from``: before that, nothing could be told of this host;
     None: ever. ``is_kernel``: it is in the running kernel. ``packages``: the installed packages it was decided by, with
-    versions. ``kev_due``: by when CISA wants it fixed, where it is known to be exploited.
+    versions. ``kev_due``: by when CISA wants it fixed, where it is known to be exploited,
+    and ``kev_since`` since when we know that.
     """
 
     cve: Cve
@@ -34,6 +35,7 @@ class Finding(Frozen):
     is_kernel: bool = True
     packages: tuple[tuple[str, str], ...] = ()
     kev_due: date | None = None
+    kev_since: Moment | None = None
 
 
 class Kind(NamedTuple):
@@ -47,6 +49,7 @@ class Kind(NamedTuple):
     is_kernel: bool
     known_from: Moment | None
     kev_due: date | None
+    kev_since: Moment | None
 
 
 def kind_of(finding: Finding | None) -> Kind | None:
@@ -62,6 +65,7 @@ def kind_of(finding: Finding | None) -> Kind | None:
         finding.is_kernel,
         finding.known_from,
         finding.kev_due,
+        finding.kev_since,
     )
 
 
@@ -96,6 +100,7 @@ def merged(deciding: Sequence[Finding], others: Iterable[Finding]) -> Finding:
             "rule": "; ".join(dict.fromkeys(one.rule for one in deciding)),
             "packages": tuple(sorted({package for one in deciding for package in one.packages})),
             "kev_due": min((one.kev_due for one in ones if one.kev_due is not None), default=None),
+            "kev_since": min((one.kev_since for one in ones if one.kev_since is not None), default=None),
         }
     )
 

@@ -1,7 +1,7 @@
 """What of a host published vulnerability data speaks about: its installed packages, and the kernel that runs."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.core.advisories import PackageKey
@@ -33,7 +33,7 @@ class Component:
     version: str
     is_source: bool
     role: Role = Role.PACKAGE
-    binaries: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    binaries: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> PackageKey:

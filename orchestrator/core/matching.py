@@ -1,4 +1,4 @@
-"""Facts against the catalogue: one finding per CVE, with the rule that decided it."""
+"""Facts against the catalogue of kernel modules: one finding per CVE, with the rule that decided it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -7,35 +7,17 @@ from typing import Any
 from orchestrator.core.catalogue import Catalogue, InForce, epoch, fitting_build, in_force
 from orchestrator.core.exposure_states import CoveredBy, ExposureState, Remedy
 from orchestrator.core.facts import Facts, Kernel, LivePatch, PatchState
-from orchestrator.core.model import Frozen, Moment
+from orchestrator.core.findings import Finding, worst
 from orchestrator.core.patches import Cve, Fix, Patch, Severity
 
-_WORST_FIRST = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.UNKNOWN)
+TOOL = "klp"
+"""The backend whose patches the catalogue of kernel modules describes."""
 
 _NEEDED = ("kernel", "kernel.running", "kernel.build_id", "boot_id", "live_patches")
 """The facts without which nothing can be told; in `Facts.unknown` they stand with the reason."""
 
 _NEEDED_OF_PATCH = {"state", "enabled", "transition", "build_id"}
 """Of a single live patch (``live_patches.NAME.FIELD``). Its blocking tasks, for one, are not needed."""
-
-
-class Finding(Frozen):
-    """One CVE against one host's facts. ``rule`` says for a person which item, build and fact decided it.
-
-    ``severity`` is the worst that any item gives, ``disclosed`` the earliest date; ``fix_available`` is when the first
-    item with a module for this kernel was added: None where none is known to fit. ``covered_by`` is the id of the item
-    in force.
-    """
-
-    cve: Cve
-    state: ExposureState
-    reason: CoveredBy | None = None
-    remedy: Remedy
-    rule: str
-    severity: Severity
-    disclosed: Moment | None = None
-    fix_available: Moment | None = None
-    covered_by: str | None = None
 
 
 def find(facts: Facts, patches: Sequence[Patch], *, removed: Sequence[Patch] = ()) -> tuple[Finding, ...]:
@@ -57,8 +39,7 @@ def fixing(cve: Cve, patches: Sequence[Patch]) -> tuple[Patch, ...]:
 
 def worst_severity(cve: Cve, patches: Sequence[Patch]) -> Severity:
     """The worst severity that these items give it; unknown when none does."""
-    given = {fix.severity for fix in _fixes(cve, patches)}
-    return next((severity for severity in _WORST_FIRST if severity in given), Severity.UNKNOWN)
+    return worst(fix.severity for fix in _fixes(cve, patches))
 
 
 def first_disclosed(cve: Cve, patches: Sequence[Patch]) -> datetime | None:
@@ -66,39 +47,21 @@ def first_disclosed(cve: Cve, patches: Sequence[Patch]) -> datetime | None:
     return min((fix.disclosed for fix in _fixes(cve, patches) if fix.disclosed is not None), default=None)
 
 
-def signature(facts: Facts) -> tuple[Any, ...]:
-    """What of the facts `find` looks at: hosts with equal signatures have equal findings."""
-    kernel = facts.kernel
-    return (
-        None if kernel is None else (kernel.running, kernel.build_id),
-        tuple((live.name, live.build_id, live.state) for live in facts.live_patches),
-        tuple(sorted((name, why) for name, why in facts.unknown.items() if _is_needed(name))),
-    )
-
-
-class Matcher:
-    """`find` with a memory: hosts with the same signature, and instants with the same catalogue, share their findings.
-
-    Not for use by several threads at once.
-    """
+class CatalogueMatcher:
+    """`find` with a memory for what the catalogue held at an instant. Not for use by several threads at once."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
         self.changes = catalogue.changes()
-        self._found: dict[tuple[Any, ...], Mapping[Cve, Finding]] = {}
-        self._about: dict[tuple[int, Cve], tuple[Patch, ...]] = {}
+        self.ever = frozenset(fix.cve for patch in catalogue.patches for fix in patch.fixes)
         self._listed: dict[int, frozenset[Cve]] = {}
 
     def findings(self, facts: Facts, at: datetime) -> Mapping[Cve, Finding]:
         """The findings by the catalogue as it was at that instant."""
-        key = (epoch(self.changes, at), signature(facts))
-        found = self._found.get(key)
-        if found is None:
-            listed, known = self.catalogue.listed(at), self.catalogue.known(at)
-            ids = {patch.id for patch in listed}
-            removed = tuple(patch for patch in known if patch.id not in ids)
-            found = self._found[key] = {one.cve: one for one in find(facts, listed, removed=removed)}
-        return found
+        listed, known = self.catalogue.listed(at), self.catalogue.known(at)
+        ids = {patch.id for patch in listed}
+        removed = tuple(patch for patch in known if patch.id not in ids)
+        return {one.cve: one for one in find(facts, listed, removed=removed)}
 
     def listed(self, at: datetime) -> frozenset[Cve]:
         """The CVEs that some item in the catalogue fixed at that instant."""
@@ -106,14 +69,6 @@ class Matcher:
         if key not in self._listed:
             self._listed[key] = frozenset(fix.cve for patch in self.catalogue.listed(at) for fix in patch.fixes)
         return self._listed[key]
-
-    def about(self, cve: Cve, at: datetime) -> tuple[Patch, ...]:
-        """The items that told of a CVE at that instant: those in the catalogue, or else those that once were."""
-        key = (epoch(self.changes, at), cve)
-        if key not in self._about:
-            listed = fixing(cve, self.catalogue.listed(at))
-            self._about[key] = listed or fixing(cve, self.catalogue.known(at))
-        return self._about[key]
 
 
 def _find_one(facts: Facts, cve: Cve, fitting: Sequence[Patch], forced: Sequence[InForce]) -> Finding:
@@ -125,6 +80,7 @@ def _find_one(facts: Facts, cve: Cve, fitting: Sequence[Patch], forced: Sequence
         severity=worst_severity(cve, fitting),
         disclosed=first_disclosed(cve, fitting),
         fix_available=min((patch.added_at for patch in fits), default=None),
+        known_from=min((patch.added_at for patch in fits), default=None),
         **verdict | ({"remedy": Remedy.NONE} if not fits else {}),
     )
 
@@ -140,6 +96,7 @@ def _verdict(facts: Facts, fitting: Sequence[Patch], covering: InForce | None) -
             "remedy": Remedy.NONE,
             "rule": _covered_rule(covering),
             "covered_by": covering.patch.id,
+            "tool": TOOL,
         }
     unsure = _unsure(facts, fitting)
     if unsure is not None:

@@ -64,7 +64,8 @@ class Span(Frozen):
 
 class Standing(Frozen):
     """Where one host stands with some CVEs. ``marks`` are sorted by CVE and never empty; each has as many dates as
-    there are ``spans``. ``unknown_seconds``: of the gaps that have ended; one that goes on began at ``since``."""
+    there are ``spans``. ``unknown_seconds``: of the gaps that have ended; one that goes on began at ``since``.
+    ``is_over``: nobody tells of them any more, or the machine is gone; ``state`` is unknown then."""
 
     host_id: str
     severity: Severity
@@ -74,6 +75,7 @@ class Standing(Frozen):
     since: Moment
     spans: tuple[Span, ...]
     unknown_seconds: float = 0.0
+    is_over: bool = False
     marks: tuple[Mark, ...]
 
 
@@ -99,6 +101,7 @@ def exposures(standing: Standing) -> Iterator[Exposure]:
             since=standing.since,
             windows=tuple(_window(standing.host_id, span, mark, index) for index, span in enumerate(standing.spans)),
             unknown_seconds=standing.unknown_seconds,
+            is_over=standing.is_over,
         )
 
 

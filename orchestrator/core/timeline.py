@@ -1,16 +1,15 @@
-"""The time of one host, cut into pieces in which neither its facts nor the catalogue changed, and what each CVE was
-to it in every one of them."""
+"""The time of one host, cut into pieces in which neither its facts changed nor what is told of a CVE, and what the CVE
+was to it in every one of them."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, groupby, pairwise
 
 from orchestrator.core.exposure_states import ClosedBy, ExposureState
-from orchestrator.core.matching import Finding, Matcher
-from orchestrator.core.patches import Cve
+from orchestrator.core.findings import Finding
 from orchestrator.core.sightings import Sighting
+from orchestrator.core.tracks import Track
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,32 +34,37 @@ class Era:
     end: datetime
     ended_by: ClosedBy | None
 
+    def reaches(self) -> tuple[tuple[Sighting, datetime], ...]:
+        """Each sighting with the end of its reach: where the next one begins, or the era ends."""
+        later = ((one, after.first_seen) for one, after in pairwise(self.sightings))
+        return (*later, (self.sightings[-1], self.end))
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Piece:
-    """A part of a sighting's reach (from its first check to the next sighting's) under one catalogue.
+    """A part of a sighting's reach (from its first check to the next sighting's) with one finding of one CVE.
 
     ``late``: the next check did not come in time, so nothing is known after ``last_seen``. ``following`` is the
-    sighting that came in time, with its findings; ``listed`` the CVEs of the catalogue.
+    sighting that came in time, with its finding; ``is_told``: somebody tells of the CVE.
     """
 
     start: datetime
     end: datetime
     sighting: Sighting
     last_seen: datetime
-    findings: Mapping[Cve, Finding]
-    listed: frozenset[Cve]
+    finding: Finding | None
+    is_told: bool
     late: bool
     following: "Piece | None" = None
 
-    def state(self, cve: Cve) -> ExposureState:
+    @property
+    def state(self) -> ExposureState:
         """By the facts of its sighting; without a finding nothing can be told."""
-        finding = self.findings.get(cve)
-        return ExposureState.UNKNOWN if finding is None else finding.state
+        return ExposureState.UNKNOWN if self.finding is None else self.finding.state
 
     @property
     def is_live(self) -> bool:
-        """Whether the host counted as known at its start. What changes in the catalogue while a host is silent for
+        """Whether the host counted as known at its start. What changes in what is told while a host is silent for
         longer than it may be is decided by the next check."""
         return self.start <= max(self.sighting.expected_by, self.sighting.first_seen)
 
@@ -91,34 +95,30 @@ def _replaced_at(
     return None if at is None else max(at, run[-1].last_seen)
 
 
-def pieces(era: Era, matcher: Matcher) -> tuple[Piece, ...]:
-    """The pieces of an era, in order; each begins where the one before ends."""
-    reaches = [*((one, after.first_seen) for one, after in pairwise(era.sightings)), (era.sightings[-1], era.end)]
+def pieces(era: Era, tracks: Sequence[Track]) -> tuple[Piece, ...]:
+    """The pieces of an era for one CVE, in order; each begins where the one before ends. ``tracks``: one for the facts
+    of each of its sightings."""
     cuts: list[tuple[Piece, ...]] = []
-    for sighting, end in reversed(reaches):
-        cuts.append(tuple(_cut(sighting, end, cuts[-1][0] if cuts else None, matcher)))
+    for (sighting, end), track in zip(reversed(era.reaches()), reversed(tracks), strict=True):
+        cuts.append(tuple(_cut(sighting, end, cuts[-1][0] if cuts else None, track)))
     return tuple(chain.from_iterable(reversed(cuts)))
 
 
-def _cut(sighting: Sighting, end: datetime, following: Piece | None, matcher: Matcher) -> Iterator[Piece]:
+def _cut(sighting: Sighting, end: datetime, following: Piece | None, track: Track) -> Iterator[Piece]:
     start, late = sighting.first_seen, end > sighting.expected_by
-    for begin, stop in pairwise([start, *_changes(matcher, start, end, last=following is None), end]):
+    steps = (track.at(start), *track.within(start, end, last=following is None))
+    begins = [start, *(step.at for step in steps[1:])]
+    for step, (begin, stop) in zip(steps, pairwise([*begins, end]), strict=True):
         yield Piece(
             start=begin,
             end=stop,
             sighting=sighting,
             last_seen=min(sighting.last_seen, end),
-            findings=matcher.findings(sighting.facts, begin),
-            listed=matcher.listed(begin),
+            finding=step.finding,
+            is_told=step.is_told,
             late=late,
             following=None if late else following,
         )
-
-
-def _changes(matcher: Matcher, start: datetime, end: datetime, *, last: bool) -> Sequence[datetime]:
-    """The catalogue's changes after start and before end; one at the very end belongs to the next sighting if any."""
-    until = bisect_right(matcher.changes, end) if last else bisect_left(matcher.changes, end)
-    return matcher.changes[bisect_right(matcher.changes, start) : until]
 
 
 def reopened_at(covered: Piece, until: Piece, between: Iterable[Piece]) -> datetime:
@@ -132,31 +132,31 @@ def reopened_at(covered: Piece, until: Piece, between: Iterable[Piece]) -> datet
     return lowest
 
 
-def intervals(piece: Piece, cve: Cve) -> Iterator[Interval]:
+def intervals(piece: Piece) -> Iterator[Interval]:
     """What the CVE was to the host during this piece."""
-    state, middle = piece.state(cve), max(piece.start, min(piece.end, piece.last_seen))
-    yield Interval(state=state, start=piece.start, end=middle)
+    middle = max(piece.start, min(piece.end, piece.last_seen))
+    yield Interval(state=piece.state, start=piece.start, end=middle)
     if middle < piece.end:
-        yield from _after_last_check(piece, cve, state, middle)
+        yield from _after_last_check(piece, middle)
 
 
-def _after_last_check(piece: Piece, cve: Cve, state: ExposureState, start: datetime) -> Iterator[Interval]:
+def _after_last_check(piece: Piece, start: datetime) -> Iterator[Interval]:
     """Between a sighting's last check and the next sighting, or the end."""
-    following = piece.following
-    after = state if following is None else following.state(cve)
+    state, following = piece.state, piece.following
+    after = state if following is None else following.state
     if piece.late or ExposureState.UNKNOWN in {state, after}:
         yield Interval(state=ExposureState.UNKNOWN, start=start, end=piece.end)
     elif following is not None and (state, after) == (ExposureState.COVERED, ExposureState.EXPOSED):
-        yield from _turn(piece, following, cve, start)
+        yield from _turn(piece, following, start)
     else:
         yield Interval(state=state, start=start, end=piece.end)
 
 
-def _turn(covered: Piece, following: Piece, cve: Cve, start: datetime) -> Iterator[Interval]:
+def _turn(covered: Piece, following: Piece, start: datetime) -> Iterator[Interval]:
     """From covered to exposed between two checks. Of a new kernel nothing can be told before a fix for it is known."""
-    added = following.findings[cve].fix_available or start
+    known_from = None if following.finding is None else following.finding.known_from
     turn = min(max(reopened_at(covered, following, ()), start), covered.end)
-    told = min(max(turn, added), covered.end)
+    told = turn if known_from is None else min(max(turn, known_from), covered.end)
     yield Interval(state=ExposureState.COVERED, start=start, end=turn)
     yield Interval(state=ExposureState.UNKNOWN, start=turn, end=told)
     yield Interval(state=ExposureState.EXPOSED, start=told, end=covered.end)

@@ -39,8 +39,8 @@ class Window(Frozen):
 
 
 class Exposure(Frozen):
-    """Where one host stands with one CVE now. ``disclosed_at`` and ``fix_available_at`` are the dates of the clocks
-    of the latest window; ``exposed_seconds`` sums each clock over all windows, unknown gaps left out."""
+    """Where one host stands with one CVE now. ``since`` is when its state began, ``unknown_seconds`` are those of the
+    gaps that have ended. ``is_over``: nobody tells of it any more, or the machine is gone: not a fix."""
 
     host_id: str
     cve: Cve
@@ -51,3 +51,4 @@ class Exposure(Frozen):
     since: Moment
     windows: tuple[Window, ...]
     unknown_seconds: float = 0.0
+    is_over: bool = False

@@ -72,15 +72,8 @@ def as_of(exposure: Exposure, host: HostGlance, now: datetime) -> Exposure:
     """The exposure as of ``now``: silence past the time when a check was due makes it unknown."""
     if host.last_seen is None or not host.is_overdue(now) or exposure.state is ExposureState.UNKNOWN:
         return exposure
-    silent = (now - host.last_seen).total_seconds()
-    return exposure.model_copy(
-        update={
-            "state": ExposureState.UNKNOWN,
-            "reason": None,
-            "since": host.last_seen,
-            "unknown_seconds": exposure.unknown_seconds + silent,
-        }
-    )
+    silent = {"state": ExposureState.UNKNOWN, "reason": None, "since": host.last_seen}
+    return exposure.model_copy(update=silent)
 
 
 def by_module(patches: tuple[Patch, ...]) -> Mapping[str, Patch]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from orchestrator.core.exposure import windows
 from orchestrator.core.identity import HostRecord
-from orchestrator.core.matching import Matcher
+from orchestrator.core.matcher import Matcher
 from orchestrator.core.windows import Exposure
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Store

@@ -119,11 +119,19 @@ def _tally(row: Row[Any]) -> ExposureTally:
 
 
 def _exposure_row(exposure: Exposure) -> dict[str, Any]:
-    return dict(exposure) | {"windows": [as_json(window) for window in exposure.windows]}
+    values = dict(exposure)
+    del values["is_over"]
+    return values | {"windows": [as_json(window) for window in exposure.windows]}
 
 
 def _exposure(row: Row[Any]) -> Exposure:
-    return Exposure.model_validate(values_of(row))
+    exposure = Exposure.model_validate(values_of(row))
+    last = exposure.windows[-1] if exposure.windows else None
+    ended = last is not None and last.method in {ClosedBy.WITHDRAWN, ClosedBy.HOST_REPLACED}
+    is_over = (
+        ended and exposure.state is ExposureState.UNKNOWN and last is not None and last.closed_at == exposure.since
+    )
+    return exposure.model_copy(update={"is_over": is_over})
 
 
 def _closure_row(window: Window) -> dict[str, Any]:

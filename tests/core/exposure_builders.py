@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from orchestrator.core.exposure import windows
 from orchestrator.core.facts import Facts, Kernel, LivePatch, Observation, PatchState, Volatile
-from orchestrator.core.matching import Matcher
+from orchestrator.core.matcher import Matcher
 from orchestrator.core.patches import Build, Fix, Patch, Severity
 from orchestrator.core.sightings import CheckRecord, Sighting, next_sighting
 from orchestrator.core.windows import Exposure

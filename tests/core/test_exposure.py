@@ -6,11 +6,11 @@ from datetime import datetime
 import pytest
 
 from orchestrator.core.catalogue import Catalogue
-from orchestrator.core.exposure import exposed_seconds, timeline, windows
-from orchestrator.core.exposure_report import exposure_row, is_over
+from orchestrator.core.exposure import timeline, windows
+from orchestrator.core.exposure_report import exposed_seconds, exposure_row, is_over
 from orchestrator.core.exposure_states import ClosedBy, CoveredBy, ExposureClock, ExposureState, Remedy
 from orchestrator.core.facts import PatchState
-from orchestrator.core.matching import Matcher
+from orchestrator.core.matcher import Matcher
 from orchestrator.core.patches import Patch, Severity
 from orchestrator.core.sightings import Sighting
 from orchestrator.core.windows import Window

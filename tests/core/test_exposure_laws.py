@@ -9,10 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.catalogue import Catalogue
-from orchestrator.core.exposure import exposed_seconds, timeline, windows
+from orchestrator.core.exposure import timeline, windows
+from orchestrator.core.exposure_report import exposed_seconds, unknown_seconds
 from orchestrator.core.exposure_states import ExposureClock, ExposureState
 from orchestrator.core.facts import Facts, PatchState
-from orchestrator.core.matching import Matcher, find
+from orchestrator.core.matcher import Matcher
+from orchestrator.core.matching import find
 from orchestrator.core.sightings import CheckRecord, Sighting
 from orchestrator.core.windows import ClockSeconds, Exposure, Window
 from tests.core.exposure_builders import ADDED, FIRST, SECOND, SILENCE, at, check, facts, history, item, live
@@ -174,7 +176,7 @@ def test_exposed_seconds_by_the_detected_clock_are_the_exposed_part_of_the_timel
         told = sum(part.seconds for part in line if part.state is ExposureState.EXPOSED)
         unknown = sum(part.seconds for part in line if part.state is ExposureState.UNKNOWN)
         assert told == exposed_seconds(exposure, at(world.now))[ExposureClock.DETECTED]
-        assert unknown == exposure.unknown_seconds
+        assert unknown == unknown_seconds(exposure, at(world.now))
 
 
 @law

@@ -5,8 +5,10 @@ import pytest
 from orchestrator.core.catalogue import check_replacement, in_force, lost_by_replacement
 from orchestrator.core.exposure_states import CoveredBy, ExposureState, Remedy
 from orchestrator.core.facts import Facts, Kernel, LivePatch, PatchState
-from orchestrator.core.matching import Finding, find, signature
+from orchestrator.core.findings import Finding
+from orchestrator.core.matching import find
 from orchestrator.core.patches import Patch, Severity
+from orchestrator.core.views import view_key
 from orchestrator.errors import CatalogueInvalid
 from tests.core.exposure_builders import ADDED, DISCLOSED, FIRST, KERNELS, LAB_1, LAB_2, SECOND, at, facts, item, live
 
@@ -145,9 +147,9 @@ def test_a_removed_item_covers_what_it_fixes_and_exposes_nobody() -> None:
 
 def test_equal_signatures_mean_equal_findings() -> None:
     """What findings do not look at is not in it; what they do is."""
-    assert signature(facts(boot="boot-0")) == signature(facts(boot="boot-1"))
-    assert signature(facts()) != signature(facts(live("LAB-0001")))
-    assert signature(facts()) != signature(facts(unknown={"live_patches": "error"}))
+    assert view_key(facts(boot="boot-0")) == view_key(facts(boot="boot-1"))
+    assert view_key(facts()) != view_key(facts(live("LAB-0001")))
+    assert view_key(facts()) != view_key(facts(unknown={"live_patches": "error"}))
 
 
 def test_a_replacement_must_fix_what_it_replaces() -> None:

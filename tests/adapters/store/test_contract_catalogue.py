@@ -145,7 +145,7 @@ def test_tallies_count_what_concerns_listed_hosts(register: Store) -> None:
                 exposure("web1", closed_window(), window(index=1, at=opened[3]), cve=names[3]),
                 exposure("web1", closed_window().model_copy(update={"boot_id": "\x00 \ud800 \\u0000"}), cve=names[4]),
                 exposure("web1", cve=names[5], **unknown),
-                exposure("web1", withdrawn, cve=names[6], **unknown, since=withdrawn.closed_at),
+                exposure("web1", withdrawn, cve=names[6], **unknown, since=withdrawn.closed_at, is_over=True),
                 exposure("web1", withdrawn, cve=names[7], **unknown, since=T0 + 2 * HOUR),
             ],
             "id-web2": [exposure("web2", window("web2"))],

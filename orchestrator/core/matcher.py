@@ -1,0 +1,252 @@
+"""Facts against all that is known: catalogue, advisories, live patch notices, and what the host's own tools tell.
+
+Work is done once: statements are held against each distinct component once, findings are made once for each distinct
+view of facts, however many hosts share it.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from orchestrator.core.advisories import ModuleFix, PackageKey, Statement, Told
+from orchestrator.core.assessments import Change, Ruling, assessments
+from orchestrator.core.catalogue import Catalogue
+from orchestrator.core.exposure_states import CoveredBy, ExposureState
+from orchestrator.core.facts import Facts
+from orchestrator.core.findings import Finding, combined, merged
+from orchestrator.core.grades import GradeNow, graded
+from orchestrator.core.images import Component, Image, Role, image_of
+from orchestrator.core.knowledge import Knowledge
+from orchestrator.core.matching import CatalogueMatcher
+from orchestrator.core.patches import Cve
+from orchestrator.core.sightings import Sighting
+from orchestrator.core.tracks import EVER, Step, Track, step
+from orchestrator.core.views import Decided, kernel_finding, not_there, now_of, package_finding, view_key
+
+_OPEN = frozenset({Ruling.AFFECTED, Ruling.UNDETERMINED})
+
+
+@dataclass(eq=False, kw_only=True)
+class View:
+    """One set of facts, and what was found of it so far. ``candidates`` are the CVEs that may be more than fixed: all
+    others are told by `Matcher.track` when somebody asks for them."""
+
+    number: int
+    facts: Facts
+    image: Image
+    components: frozenset[Component]
+    notices: Mapping[Cve, Sequence[Told[ModuleFix]]]
+    candidates: frozenset[Cve]
+    tracks: dict[Cve, Track] = field(default_factory=dict)
+    instants: tuple[datetime, ...] | None = None
+
+
+class Matcher:
+    """Findings, with a memory. ``knowledge`` must hold what the facts need (`needs`) before they are asked about. Not
+    for use by several threads at once."""
+
+    def __init__(self, catalogue: Catalogue, knowledge: Knowledge | None = None) -> None:
+        self.catalogue = CatalogueMatcher(catalogue)
+        self.knowledge = knowledge or Knowledge()
+        self._of_content: dict[str, View] = {}
+        self._views: dict[Hashable, View] = {}
+        self._images: dict[Hashable, Image] = {}
+        self._assessed: dict[tuple[Component, str | None], Mapping[Cve, tuple[Change, ...]]] = {}
+        self._open: dict[tuple[Component, str | None], frozenset[Cve]] = {}
+        self._by_cve: defaultdict[Cve, list[tuple[Component, str | None, tuple[Change, ...]]]] = defaultdict(list)
+        self._told: defaultdict[tuple[str, Cve], list[Told[Statement]]] = defaultdict(list)
+        self._indexed: set[PackageKey] = set()
+        self._of_packages: dict[tuple[int, GradeNow], Finding] = {}
+        self._catalogued: dict[tuple[int, datetime], Mapping[Cve, Finding]] = {}
+
+    def needs(self, facts: Iterable[Facts]) -> frozenset[PackageKey]:
+        """What `Knowledge.told` must know for these facts; their package lists must be known."""
+        return frozenset(key for one in facts for key in self._image(one).keys)
+
+    def view(self, facts: Facts) -> View:
+        """The view that these facts share with all that agree in what matters."""
+        key = view_key(facts)
+        found = self._views.get(key)
+        if found is None:
+            found = self._views[key] = self._new_view(facts)
+        return found
+
+    def view_of(self, sighting: Sighting) -> View:
+        """The view of a sighting's facts."""
+        found = self._of_content.get(sighting.content_hash)
+        if found is None:
+            found = self._of_content[sighting.content_hash] = self.view(sighting.facts)
+        return found
+
+    def track(self, view: View, cve: Cve) -> Track:
+        """What the CVE was found to be under these facts, over time."""
+        found = view.tracks.get(cve)
+        if found is None:
+            found = view.tracks[cve] = self._new_track(view, cve)
+        return found
+
+    def instants(self, view: View) -> tuple[datetime, ...]:
+        """Whenever something changed for one of its candidates."""
+        if view.instants is None:
+            every = {at for cve in view.candidates for at in self.track(view, cve).instants}
+            view.instants = tuple(sorted(every))
+        return view.instants
+
+    def findings(self, facts: Facts, at: datetime) -> Mapping[Cve, Finding]:
+        """What is to be told of each candidate at that instant, by CVE."""
+        view = self.view(facts)
+        found = {cve: self.track(view, cve).at(at).finding for cve in sorted(view.candidates)}
+        return {cve: finding for cve, finding in found.items() if finding is not None}
+
+    def finding(self, facts: Facts, cve: Cve, at: datetime) -> Finding | None:
+        """What is to be told of any CVE at that instant; None where nobody tells of it."""
+        return self.track(self.view(facts), cve).at(at).finding
+
+    def _image(self, facts: Facts) -> Image:
+        fingerprint = None if facts.packages is None else facts.packages.fingerprint
+        lacks = facts.unknown.get("packages")
+        key = (facts.os, facts.kernel, facts.virtualization, fingerprint, lacks)
+        if key not in self._images:
+            items = None if fingerprint is None else self.knowledge.packages.get(fingerprint)
+            self._images[key] = image_of(facts, items)
+        return self._images[key]
+
+    def _new_view(self, facts: Facts) -> View:
+        image = self._image(facts)
+        kernel_names = [one.name for one in image.kernel if one.is_source]
+        notices = self.knowledge.notices_for(image.distribution or "", kernel_names)
+        everything = (*image.components, *image.other_kernels)
+        judged = [one for one in image.components if one.role is not Role.LIVE_PATCH]
+        for component in everything:
+            self._assess(component, image, facts.arch)
+        return View(
+            number=len(self._views),
+            facts=facts,
+            image=image,
+            components=frozenset(everything),
+            notices=notices,
+            candidates=frozenset().union(
+                *(self._open[one, facts.arch] for one in judged), self._catalogue_cves(facts), _told_by_tools(facts)
+            ),
+        )
+
+    def _catalogue_cves(self, facts: Facts) -> frozenset[Cve]:
+        return frozenset(cve for at in self.catalogue.changes for cve in self.catalogue.findings(facts, at))
+
+    def _assess(self, component: Component, image: Image, arch: str | None) -> None:
+        """Hold what was told against the component, once for all views."""
+        if (component, arch) in self._assessed or image.ordering is None:
+            return
+        told = self.knowledge.told.get(component.key, ())
+        if component.key not in self._indexed:
+            self._indexed.add(component.key)
+            for one in told:
+                self._told[component.distribution, one.said.cve].append(one)
+        found = self._assessed[component, arch] = assessments(component, image.ordering, told, arch)
+        self._open[component, arch] = frozenset(
+            cve for cve, changes in found.items() if any(one is not None and one.ruling in _OPEN for _, one in changes)
+        )
+        for cve, changes in found.items():
+            self._by_cve[cve].append((component, arch, changes))
+
+    def _new_track(self, view: View, cve: Cve) -> Track:
+        decided = self._decided(view, cve)
+        told, grades = self._told_of(view, cve), self.knowledge.grades.get(cve, ())
+        changes = {*decided.instants(), *_instants(told), *_instants(grades)}
+        if cve in self.catalogue.ever:
+            changes.update(self.catalogue.changes)
+        if cve in _told_by_tools(view.facts):
+            changes.add(EVER)
+        steps: list[Step] = []
+        for at in sorted(changes):
+            listed = cve in self.catalogue.listed(at)
+            is_told = listed or any(one.holds(at) for one in told)
+            now = step(at, self._find(view, cve, decided, at, is_told=is_told and not listed), is_told=is_told)
+            if not steps or now[1:] != steps[-1][1:]:
+                steps.append(now)
+        return Track(steps)
+
+    def _told_of(self, view: View, cve: Cve) -> Sequence[Told[Statement]]:
+        return () if view.image.distribution is None else self._told.get((view.image.distribution, cve), ())
+
+    def _decided(self, view: View, cve: Cve) -> Decided:
+        groups: dict[str, list[tuple[Change, ...]]] = {"kernel": [], "others": [], "live": [], "packages": []}
+        others = view.image.other_kernels
+        for component, arch, changes in self._by_cve.get(cve, ()):
+            if arch == view.facts.arch and component in view.components:
+                groups[_group(component, others)].append(changes)
+        return Decided(
+            kernel=groups["kernel"],
+            other_kernels=groups["others"],
+            live_patches=groups["live"],
+            packages=groups["packages"],
+            notices=view.notices.get(cve, ()),
+        )
+
+    def _find(self, view: View, cve: Cve, decided: Decided, at: datetime, *, is_told: bool) -> Finding | None:
+        grade = graded(self.knowledge.grades.get(cve, ()), at)
+        found = [self._package(changes, grade, at) for changes in decided.packages]
+        kernel = self._kernel(view, cve, decided, grade, at)
+        told = [one for one in (*found, kernel) if one is not None]
+        if told or not is_told:
+            return combined(told)
+        return not_there(view.image, cve, grade, was_kernel=self._is_kernel(view, cve))
+
+    def _kernel(self, view: View, cve: Cve, decided: Decided, grade: GradeNow, at: datetime) -> Finding | None:
+        """By the distribution's data, the host's tools and the catalogue. A live patch of any of them covers it; where
+        the catalogue cannot tell what is in force, nobody can."""
+        kernel = kernel_finding(view.facts, cve, decided, grade, at)
+        catalogued = self._by_catalogue(view, at).get(cve)
+        ones = [one for one in (catalogued, kernel) if one is not None]
+        for one in ones:
+            if one.reason is CoveredBy.LIVE_PATCHED:
+                return merged([one], ones)
+        if catalogued is not None and catalogued.state is ExposureState.UNKNOWN:
+            return merged([catalogued], ones)
+        return combined(ones)
+
+    def _by_catalogue(self, view: View, at: datetime) -> Mapping[Cve, Finding]:
+        key = (view.number, at)
+        if key not in self._catalogued:
+            self._catalogued[key] = self.catalogue.findings(view.facts, at)
+        return self._catalogued[key]
+
+    def _package(self, changes: Sequence[Change], grade: GradeNow, at: datetime) -> Finding | None:
+        found = now_of(changes, at)
+        if found is None:
+            return None
+        key = (id(found), grade)
+        if key not in self._of_packages:
+            self._of_packages[key] = package_finding(found, grade)
+        return self._of_packages[key]
+
+    def _is_kernel(self, view: View, cve: Cve) -> bool:
+        """Whether what tells of it tells of kernels."""
+        return any(
+            component.role is Role.KERNEL and component.distribution == view.image.distribution
+            for component, _, _ in self._by_cve.get(cve, ())
+        )
+
+
+def _instants(told: Iterable[Told[Any]]) -> Iterator[datetime]:
+    for one in told:
+        yield one.since
+        if one.until is not None:
+            yield one.until
+
+
+def _group(component: Component, others: Sequence[Component]) -> str:
+    if component.role is Role.LIVE_PATCH:
+        return "live"
+    if component.role is Role.PACKAGE:
+        return "packages"
+    return "others" if component in others else "kernel"
+
+
+def _told_by_tools(facts: Facts) -> frozenset[Cve]:
+    """The CVEs that live patches in force fix, and those that tools have something to offer against."""
+    live = {cve for one in facts.live_patches for cve in one.cves}
+    deep = [tool.deep for tool in facts.tools if tool.deep is not None]
+    return frozenset(live | {cve for one in deep for update in one.updates or () for cve in update.cves})

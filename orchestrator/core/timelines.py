@@ -1,0 +1,138 @@
+"""CVEs of one host grouped by their timelines: those that were found the same at all times are followed together."""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.core.exposure_states import CoveredBy, ExposureState, Remedy
+from orchestrator.core.facts import Kernel
+from orchestrator.core.findings import Finding, Kind
+from orchestrator.core.matcher import Matcher, View
+from orchestrator.core.patches import Cve
+from orchestrator.core.sightings import Sighting
+from orchestrator.core.standings import Mark
+from orchestrator.core.timeline import Era
+from orchestrator.core.tracks import EVER, Track, step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """CVEs that share a timeline. ``tracks`` are the first one's, one for each sighting; of the others only the dates
+    differ."""
+
+    cves: tuple[Cve, ...]
+    tracks: tuple[Track, ...]
+
+
+Instant = tuple[Sighting, datetime]
+
+
+class Timelines:
+    """Groups, with a memory: hosts with the same views at the same times share them."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        self.matcher = matcher
+        self._known: dict[Hashable, tuple[Shared, ...]] = {}
+        self._marks: dict[Hashable, tuple[Mark, ...]] = {}
+
+    def shared(self, eras: Sequence[Era]) -> tuple[Shared, ...]:
+        """The groups of all CVEs that were ever more than fixed on this host."""
+        reaches = [(self.matcher.view_of(one), one.first_seen, end) for era in eras for one, end in era.reaches()]
+        key = tuple(self._reach_key(view, start, end) for view, start, end in reaches)
+        # Where something changed within a reach, the instants decide: only then hosts differ by their own times.
+        if key not in self._known:
+            self._known[key] = tuple(self._grouped(reaches))
+        return self._known[key]
+
+    def track(self, eras: Sequence[Era], cve: Cve) -> tuple[Track, ...]:
+        """One CVE's tracks, for each sighting."""
+        views = [self.matcher.view_of(one) for era in eras for one in era.sightings]
+        return _remembering(self.matcher, views, cve)
+
+    def marks(self, shared: Shared, ends: Sequence[Instant], now: Instant) -> tuple[Mark, ...]:
+        """Each CVE with its own dates, as they were known at last in each window: ``ends`` are the sightings that
+        showed them last, and until when. ``now`` is the latest sighting, and the end of all."""
+        seen = [(self.matcher.view_of(sighting), until) for sighting, until in ends]
+        view, end = self.matcher.view_of(now[0]), now[1]
+        key = (
+            id(shared),
+            *((one.number, bisect_left(self.matcher.instants(one), until)) for one, until in seen),
+            (view.number, bisect_right(self.matcher.instants(view), end)),
+        )
+        if key not in self._marks:
+            self._marks[key] = tuple(self._mark(cve, seen, view, end) for cve in shared.cves)
+        return self._marks[key]
+
+    def _mark(self, cve: Cve, seen: Sequence[tuple[View, datetime]], view: View, end: datetime) -> Mark:
+        found = [self.matcher.track(one, cve).before(until).finding for one, until in seen]
+        last = self.matcher.track(view, cve).at(end).finding
+        return Mark(
+            cve,
+            tuple(None if one is None else one.disclosed for one in found),
+            tuple(None if one is None else one.fix_available for one in found),
+            None if last is None else last.kev_due,
+            None if last is None else last.kev_since,
+        )
+
+    def _reach_key(self, view: View, start: datetime, end: datetime) -> Hashable:
+        instants = self.matcher.instants(view)
+        return view.number, bisect_right(instants, start), bisect_left(instants, end), bisect_right(instants, end)
+
+    def _grouped(self, reaches: Sequence[tuple[View, datetime, datetime]]) -> Iterable[Shared]:
+        views = [view for view, _, _ in reaches]
+        groups: defaultdict[Hashable, list[tuple[Cve, tuple[Track, ...]]]] = defaultdict(list)
+        for cve in sorted(frozenset[Cve]().union(*(view.candidates for view in views))):
+            tracks = tuple(track.of_kinds for track in _remembering(self.matcher, views, cve))
+            seen = tuple(
+                (
+                    track.at(start)[2:],
+                    tuple((one.at, one.kind, one.is_told) for one in track.within(start, end, last=True)),
+                )
+                for track, (_, start, end) in zip(tracks, reaches, strict=True)
+            )
+            if any(map(_matters, (kind for (kind, _), later in seen for kind in (kind, *(k for _, k, _ in later))))):
+                groups[seen].append((cve, tracks))
+        for ones in groups.values():
+            yield Shared(cves=tuple(cve for cve, _ in ones), tracks=ones[0][1])
+
+
+def _matters(kind: Kind | None) -> bool:
+    """Whether there is something to follow: what was never more than fixed is told when somebody asks."""
+    return kind is not None and kind.reason not in {CoveredBy.FIXED, CoveredBy.NOT_AFFECTED}
+
+
+def _remembering(matcher: Matcher, views: Sequence[View], cve: Cve) -> tuple[Track, ...]:
+    """The tracks of a CVE. Where only a tool told of it, and now tells nothing, what it told before is remembered: on
+    the kernel that its live patch fixed, its absence exposes; of another kernel nothing can be told."""
+    tracks = [matcher.track(view, cve) for view in views]
+    if all(track.steps for track in tracks):
+        return tuple(tracks)
+    fixed = {_build(view.facts.kernel) for view in views for live in view.facts.live_patches if cve in live.cves}
+    known = next((one.finding for track in tracks for one in track.steps if one.finding is not None), None)
+    if known is None or not fixed:
+        return tuple(tracks)
+    lost = Track([step(EVER, _lost(known), is_told=True)])
+    other = Track([step(EVER, None, is_told=True)])
+    return tuple(
+        track if track.steps else lost if _build(view.facts.kernel) in fixed else other
+        for view, track in zip(views, tracks, strict=True)
+    )
+
+
+def _build(kernel: Kernel | None) -> Hashable:
+    return None if kernel is None else (kernel.running, kernel.build_id)
+
+
+def _lost(known: Finding) -> Finding:
+    return Finding(
+        cve=known.cve,
+        state=ExposureState.EXPOSED,
+        remedy=Remedy.LIVE_PATCH,
+        rule=f"a live patch of {known.tool} fixed it on this kernel before, and is not in force",
+        severity=known.severity,
+        disclosed=known.disclosed,
+        kev_due=known.kev_due,
+        kev_since=known.kev_since,
+    )
