@@ -12,7 +12,6 @@ from orchestrator.yaml_files import Document, Place, load_document, parse_docume
 
 _MODELS: tuple[type[BaseModel], ...] = (Policy, KevRule, DueSoon, Match, Rule)
 _KNOWN = frozenset(field for model in _MODELS for field in model.model_fields)
-_REQUIRED = ("apiVersion", "kind", "name")
 
 
 def load_policy(path: Path) -> Policy:
@@ -26,13 +25,10 @@ def parse_policy(text: str, file: str) -> Policy:
 
 
 def _policy(document: Document) -> Policy:
-    data = document.data
-    if not isinstance(data, dict):
+    if not isinstance(document.data, dict):
         raise PolicyInvalid("service levels are a mapping that starts with apiVersion", file=document.file, line=1)
-    if missing := next((name for name in _REQUIRED if name not in data), None):
-        raise PolicyInvalid("is missing", file=document.file, line=1, field=missing)
     try:
-        return Policy.model_validate(data)
+        return Policy.model_validate(document.data)
     except ValidationError as exc:
         raise _complaint(document, exc) from exc
 

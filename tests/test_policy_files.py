@@ -27,6 +27,8 @@ def test_a_whole_file(tmp_path: Path) -> None:
     )
     dumped = load_policy(file).model_dump(mode="json", exclude_defaults=True)
     assert {
+        "apiVersion": "patchwave/v1",
+        "kind": "ServiceLevels",
         "name": "default",
         "levels": {"critical": "36h", "high": "30d", "medium": "30d", "low": "none", "unknown": "30d"},
         "kev": {"at_least": "7d"},
@@ -46,7 +48,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
     ("text", "line", "field", "message"),
     [
         ("[]", 1, None, "starts with apiVersion"),
-        ("name: x", 1, "apiVersion", "is missing"),
+        ("name: x", 1, "apiVersion", "Field required"),
         (HEAD.replace("v1", "v2"), 1, "apiVersion", "patchwave/v1"),
         (HEAD.replace("ServiceLevels", "Playbook"), 2, "kind", "ServiceLevels"),
         (HEAD + "levels:\n  critical: 2 days\n", 5, "levels.critical", "is not a duration"),

@@ -52,6 +52,11 @@ def written(allowance: timedelta) -> str:
     return "none" if allowance == NO_LIMIT else format_duration(allowance)
 
 
+def _default_levels() -> Any:
+    """As they are written: they are validated like those of a file."""
+    return {severity.value: written(time) for severity, time in DEFAULT_LEVELS.items()}
+
+
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Allowance = Annotated[timedelta, BeforeValidator(_allowance), PlainSerializer(written, return_type=str)]
 """How long a window may stay open; `NO_LIMIT` is written ``none``."""
@@ -118,7 +123,7 @@ class Rule(Frozen):
     name: Name = Field(description="What lists call it.")
     match: Match = Field(description="Which hosts.")
     levels: dict[Severity, Allowance] = Field(default_factory=dict, description="Time by severity.")
-    kev: KevRule | None = Field(None, description="Exploited CVEs.")
+    kev: KevRule | None = Field(None, description="For CVEs of KEV. Left out: as for all.")
 
     def levels_over(self, policy: "Policy") -> Levels:
         """What holds for its hosts."""
@@ -131,15 +136,14 @@ class Rule(Frozen):
 class Policy(Frozen):
     """One policy, every default spelled out. Equal content has an equal ``id``."""
 
-    apiVersion: Literal["patchwave/v1"] = Field(  # noqa: N815 - the contract's name
-        "patchwave/v1", description="The format."
-    )
-    kind: Literal["ServiceLevels"] = Field("ServiceLevels", description="The kind of document.")
+    apiVersion: Literal["patchwave/v1"] = Field(description="The format.")  # noqa: N815 - the contract's name
+    kind: Literal["ServiceLevels"] = Field(description="The kind of document.")
     name: Name = Field(description="What lists and reports call it.")
     levels: dict[Severity, Allowance] = Field(
-        default_factory=dict, description="Time by severity, from notice. `none`: no due date."
+        default_factory=_default_levels,
+        description="Time by severity, from notice. `none`: no due date. `unknown`: as `medium` where it is not given.",
     )
-    kev: KevRule = Field(KevRule(), description="Exploited CVEs.")
+    kev: KevRule = Field(KevRule(), description="For CVEs of KEV. `none`: its dates do not count.")
     due_soon: DueSoon = Field(DueSoon(), description="When to warn.")
     rules: tuple[Rule, ...] = Field(
         (), max_length=1000, description="Other levels for some hosts: the first that fits."
@@ -196,7 +200,7 @@ class Adopted(Frozen):
     set_by: str
 
 
-DEFAULT_POLICY = Policy(name="default")
+DEFAULT_POLICY = Policy(apiVersion="patchwave/v1", kind="ServiceLevels", name="default")
 """In force until somebody sets another."""
 
 

@@ -70,7 +70,7 @@ def standing(
 
 def policy(**fields: object) -> Policy:
     """A policy that says this and is the default otherwise."""
-    return Policy.model_validate({"name": "test", **fields})
+    return Policy.model_validate({"apiVersion": "patchwave/v1", "kind": "ServiceLevels", "name": "test", **fields})
 
 
 def adopted(at: float, **fields: object) -> Adopted:

@@ -22,7 +22,7 @@ def test_every_default_is_spelled_out() -> None:
 
 def test_the_id_is_of_the_content() -> None:
     """The default written out is the default; another time is another policy."""
-    spelled_out = Policy.model_validate({"name": "default", "levels": {"low": "none", "critical": "48h"}})
+    spelled_out = policy(name="default", levels={"low": "none", "critical": "48h"})
     assert DEFAULT_POLICY.id == spelled_out.id
     assert DEFAULT_POLICY.id != policy(name="default", kev={"at_least": "13d"}).id
 
