@@ -113,7 +113,7 @@ class Dialer:
     def _connected(self, hop: Hop) -> socket.socket:
         timeout = hop.connect_timeout or self._timeouts.connect
         try:
-            sock = socket.create_connection((hop.address, hop.port), timeout)
+            sock = socket.create_connection((_encoded(hop.address), hop.port), timeout)
         except (OSError, UnicodeError) as exc:
             raise translate.connecting(exc, hop.name, hop.place, timeout) from exc
         tune(sock)
@@ -170,6 +170,11 @@ class Dialer:
         _check_key(presented, hop, pinned)
         wire.allow_for_login(self._timeouts.login)
         log_in(wire, hop, self._keys)
+
+
+def _encoded(address: str) -> Any:
+    """As bytes where it is ASCII, as nearly always: text goes through Python's IDNA codec, which is loaded for it."""
+    return address.encode() if address.isascii() else address
 
 
 def _presented(wire: Wire) -> PresentedKey:
