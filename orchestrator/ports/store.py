@@ -7,6 +7,7 @@ cannot be reached.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from orchestrator.core.advisories import PackageKey
 from orchestrator.core.attempts import Attempt, Outcome
 from orchestrator.core.catalogue import Catalogue
 from orchestrator.core.exposure_tally import ExposureTally
@@ -18,6 +19,7 @@ from orchestrator.core.patches import Patch
 from orchestrator.core.sightings import CheckRecord, Sighting
 from orchestrator.core.windows import Exposure, Window
 from orchestrator.ports.advisories import AdvisoryIndex, AdvisoryStore, FeedStore
+from orchestrator.ports.sla import AcceptanceStore, PolicyStore
 
 Json = dict[str, Any]
 
@@ -80,6 +82,11 @@ class SightingStore(Protocol):
 
     def packages(self, fingerprint: str) -> Packages | None:
         """A stored package list by its fingerprint."""
+        ...
+
+    def concerned(self, packages: Collection[PackageKey]) -> frozenset[str]:
+        """Hosts, those not retired, whose latest sighting has one of these packages of its distribution installed, by
+        the name of the binary or of the source package, or runs a kernel that was built from one."""
         ...
 
 
@@ -282,6 +289,10 @@ class Store(Protocol):
     def advisories(self) -> AdvisoryStore: ...
     @property
     def advisory_index(self) -> AdvisoryIndex: ...
+    @property
+    def policies(self) -> PolicyStore: ...
+    @property
+    def acceptances(self) -> AcceptanceStore: ...
     @property
     def rollouts(self) -> RolloutStore: ...
     @property

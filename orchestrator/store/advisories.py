@@ -16,9 +16,9 @@ from orchestrator.core.advisories import (
     Told,
 )
 from orchestrator.core.patches import Cve
+from orchestrator.store.advisory_tables import LIKELIHOODS, TOLD
 from orchestrator.store.database import Database
 from orchestrator.store.statements import matching, values_of
-from orchestrator.store.tables import LIKELIHOODS, TOLD
 from orchestrator.store.told import Kind, grade_of, module_fix_of, statement_of
 
 T = TypeVar("T")

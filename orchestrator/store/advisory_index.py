@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Text, and_, func,
 
 from orchestrator.core.advisories import Entry
 from orchestrator.store.advisories import told_now
+from orchestrator.store.advisory_tables import ADVISORIES, FEEDS, TOLD
 from orchestrator.store.database import Database
-from orchestrator.store.tables import ADVISORIES, FEEDS, TOLD
 
 _PART_OF_CVE = re.compile(r"[CVE0-9-]+")
 

@@ -16,8 +16,8 @@ from sqlalchemy import Connection, bindparam, select, update
 from orchestrator.core.advisories import Entry, FeedImport, Imported, PackageKey
 from orchestrator.core.patches import Cve
 from orchestrator.errors import FeedInvalid
+from orchestrator.store.advisory_tables import ADVISORIES, TOLD
 from orchestrator.store.statements import CHUNK, Values, matching, put
-from orchestrator.store.tables import ADVISORIES, TOLD
 from orchestrator.store.told import Kind, Packed, Said
 
 SLICE = 2_000

@@ -10,11 +10,11 @@ from sqlalchemy import Connection, func, select, update
 from orchestrator.core.advisories import Entry, FeedImport, FeedStatus, Imported, Likelihood
 from orchestrator.core.model import Moment
 from orchestrator.errors import Conflict
+from orchestrator.store.advisory_tables import ADVISORIES, FEEDS
 from orchestrator.store.database import Database
 from orchestrator.store.feed_import import Reading, Writing, known_entries
 from orchestrator.store.likelihoods import LikelihoodReading, known_likelihoods, write_likelihoods
 from orchestrator.store.statements import Values, add_missing, values_of
-from orchestrator.store.tables import ADVISORIES, FEEDS
 
 _NEW: Values = {"entries": 0, "statements": 0, "moves": 0}
 

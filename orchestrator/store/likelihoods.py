@@ -13,8 +13,8 @@ from sqlalchemy import Connection, delete, select
 from orchestrator.core.advisories import FeedImport, Imported, Likelihood
 from orchestrator.core.patches import Cve
 from orchestrator.errors import FeedInvalid
+from orchestrator.store.advisory_tables import LIKELIHOODS
 from orchestrator.store.statements import CHUNK, put
-from orchestrator.store.tables import LIKELIHOODS
 
 _Score = tuple[float, float, str, date]
 

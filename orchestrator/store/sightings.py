@@ -1,19 +1,20 @@
 """Sightings and the last check of each host."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, select, update
 
+from orchestrator.core.advisories import PackageKey
 from orchestrator.core.facts import Facts, Observation, Packages, Volatile
 from orchestrator.core.sightings import CheckRecord, Sighting, next_sighting
 from orchestrator.store.database import Database
-from orchestrator.store.facts import facts_of, keep_facts, keep_packages, load_packages
+from orchestrator.store.facts import facts_of, keep_facts, keep_packages, load_packages, names_in
 from orchestrator.store.statements import Values, as_json, lock_hosts, matching, put, values_of
-from orchestrator.store.tables import FACTS, LAST_CHECKS, SIGHTINGS
+from orchestrator.store.tables import FACTS, HOSTS, LAST_CHECKS, NAME_SETS, PACKAGE_LISTS, SIGHTINGS
 
 _WITH_FACTS = select(SIGHTINGS, FACTS.c.document).join(FACTS)
 _LATER = SIGHTINGS.alias("later")
@@ -21,6 +22,20 @@ HIGHEST = select(func.max(_LATER.c.number)).where(_LATER.c.host_id == SIGHTINGS.
 """The number of a host's latest sighting."""
 
 _LATEST = _WITH_FACTS.where(SIGHTINGS.c.number == HIGHEST)
+LATEST_OF_HOST = and_(
+    SIGHTINGS.c.host_id == HOSTS.c.id,
+    SIGHTINGS.c.number == select(func.max(_LATER.c.number)).where(_LATER.c.host_id == HOSTS.c.id).scalar_subquery(),
+)
+"""Joins a host with its latest sighting: two look-ups in an index for each host, however long its history is."""
+
+_INSTALLED = (
+    select(HOSTS.c.id, FACTS.c.distribution, FACTS.c.kernel_source, PACKAGE_LISTS.c.names)
+    .select_from(HOSTS)
+    .join(SIGHTINGS, LATEST_OF_HOST)
+    .join(FACTS, FACTS.c.content_hash == SIGHTINGS.c.content_hash)
+    .outerjoin(PACKAGE_LISTS, PACKAGE_LISTS.c.fingerprint == FACTS.c.fingerprint)
+    .where(HOSTS.c.retired_at.is_(None), FACTS.c.distribution.is_not(None))
+)
 _EXTEND = (
     update(SIGHTINGS)
     .where(SIGHTINGS.c.id == bindparam("sighting"))
@@ -74,6 +89,24 @@ class SqlSightings:
         """A stored package list by its fingerprint."""
         with self._database.read() as connection:
             return load_packages(connection, fingerprint)
+
+    def concerned(self, packages: Collection[PackageKey]) -> frozenset[str]:
+        """Hosts that have one of these packages. Read are names, once for all hosts that have the same installed."""
+        wanted: defaultdict[str, set[str]] = defaultdict(set)
+        for distribution, package in packages:
+            wanted[distribution].add(package)
+        kinds: defaultdict[tuple[str, str | None, str | None], list[str]] = defaultdict(list)
+        with self._database.read() as connection:
+            for host_id, distribution, kernel, digest in connection.execute(_INSTALLED):
+                if distribution in wanted:
+                    kinds[distribution, kernel, digest].append(host_id)
+            names = _names(connection, {digest for _, _, digest in kinds if digest is not None})
+        return frozenset(
+            host_id
+            for (distribution, kernel, digest), hosts in kinds.items()
+            if kernel in wanted[distribution] or not wanted[distribution].isdisjoint(names.get(digest, ()))
+            for host_id in hosts
+        )
 
 
 @dataclass(kw_only=True)
@@ -134,6 +167,11 @@ class _Batch:
         if extended := [self.moved[key] for key in sorted(self.moved.keys() - self.new.keys())]:
             connection.execute(_EXTEND, [_extension(sighting) for sighting in extended])
         put(connection, LAST_CHECKS, [self.last[host] for host in sorted(self.last)])
+
+
+def _names(connection: Connection, digests: Iterable[str]) -> Mapping[str | None, Collection[str]]:
+    rows = matching(connection, select(NAME_SETS), NAME_SETS.c.digest, digests)
+    return {row.digest: names_in(row.document) for row in rows}
 
 
 def _rows(

@@ -17,6 +17,7 @@ from orchestrator.store.notes import SqlNotes
 from orchestrator.store.revisions import require_current, upgrade
 from orchestrator.store.rollouts import SqlRollouts
 from orchestrator.store.sightings import SqlSightings
+from orchestrator.store.sla import SqlAcceptances, SqlPolicies
 
 
 def _ulid() -> str:
@@ -35,6 +36,8 @@ class SqlStore:
         self.feeds = SqlFeeds(database)
         self.advisories = SqlAdvisories(database)
         self.advisory_index = SqlAdvisoryIndex(database)
+        self.policies = SqlPolicies(database)
+        self.acceptances = SqlAcceptances(database)
         self.rollouts = SqlRollouts(database)
         self.attempts = SqlAttempts(database)
         self.leases = SqlLeases(database)

@@ -4,29 +4,14 @@ Rows are read and written through the `Table` objects at the end, in bulk, and b
 repository of their subject.
 """
 
-from datetime import date, datetime
-from typing import Any, cast
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Date, ForeignKey, Index, LargeBinary, MetaData, Table, Text, UniqueConstraint
-from sqlalchemy.orm import registry
-from sqlmodel import Field, SQLModel
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlmodel import Field
 
 from orchestrator.store.columns import ForeignText, Json, UtcDateTime
-
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
-"""Every constraint has a name that is known beforehand, so that a later migration can name it on both databases."""
-
-METADATA = MetaData(naming_convention=NAMING)
-
-
-class Row(SQLModel, registry=registry(metadata=METADATA)):
-    """The base of all tables."""
+from orchestrator.store.rows import Row, table_of
 
 
 class HostRow(Row, table=True):
@@ -53,12 +38,26 @@ class HostRow(Row, table=True):
 
 
 class FactsRow(Row, table=True):
-    """What checks saw, once per content: the JSON whose SHA-256 is the key, without volatile values and packages."""
+    """What checks saw, once per content: the JSON whose SHA-256 is the key, without volatile values and packages. The
+    other columns, which the document has too, say which vulnerability data speaks of such a host."""
 
     __tablename__ = "facts"
 
     content_hash: str = Field(primary_key=True, sa_type=Text)
     document: str = Field(sa_type=Text)
+    distribution: str | None = Field(sa_type=ForeignText)
+    fingerprint: str | None = Field(sa_type=ForeignText)
+    kernel_source: str | None = Field(sa_type=ForeignText)
+
+
+class NameSetRow(Row, table=True):
+    """Names of packages that are installed together, once however many versions of them there were: zlib-compressed,
+    one a line, keyed by their digest."""
+
+    __tablename__ = "name_set"
+
+    digest: str = Field(primary_key=True, sa_type=Text)
+    document: bytes = Field(sa_type=LargeBinary)
 
 
 class PackageListRow(Row, table=True):
@@ -69,6 +68,7 @@ class PackageListRow(Row, table=True):
     fingerprint: str = Field(primary_key=True, sa_type=ForeignText)
     manager: str = Field(sa_type=ForeignText)
     document: bytes = Field(sa_type=LargeBinary)
+    names: str = Field(sa_type=Text, sa_column_args=(ForeignKey("name_set.digest"),))
 
 
 class SightingRow(Row, table=True):
@@ -161,76 +161,6 @@ class ClosureRow(Row, table=True):
     unknown: dict[str, float] = Field(sa_type=Json)
 
 
-class FeedRow(Row, table=True):
-    """Where each feed of vulnerability data stands. ``moves`` counts what was imported: two imports of one feed at a
-    time cannot both be decided on the same state."""
-
-    __tablename__ = "feed"
-
-    feed: str = Field(primary_key=True, sa_type=Text)
-    source: str | None = Field(sa_type=Text)
-    version: str | None = Field(sa_type=Text)
-    dated: datetime | None = Field(sa_type=UtcDateTime)
-    etag: str | None = Field(sa_type=Text)
-    last_modified: str | None = Field(sa_type=Text)
-    first_imported_at: datetime | None = Field(sa_type=UtcDateTime)
-    succeeded_at: datetime | None = Field(sa_type=UtcDateTime)
-    attempted_at: datetime | None = Field(sa_type=UtcDateTime)
-    error: str | None = Field(sa_type=ForeignText)
-    entries: int
-    statements: int
-    moves: int
-
-
-class AdvisoryRow(Row, table=True):
-    """Entries of feeds. ``content`` is a digest of all that the entry is and says, but for where it says it;
-    ``gone_at``: since when its feed has it no longer."""
-
-    __tablename__ = "advisory"
-
-    feed: str = Field(primary_key=True, sa_type=Text)
-    entry: str = Field(primary_key=True, sa_type=Text)
-    content: str = Field(sa_type=Text)
-    modified: datetime | None = Field(sa_type=UtcDateTime)
-    published: datetime | None = Field(sa_type=UtcDateTime)
-    withdrawn: datetime | None = Field(sa_type=UtcDateTime)
-    gone_at: datetime | None = Field(sa_type=UtcDateTime)
-    title: str | None = Field(sa_type=ForeignText)
-    url: str | None = Field(sa_type=ForeignText)
-
-
-class ToldRow(Row, table=True):
-    """What entries say, and from when to when we knew it. ``kind`` is `store.told.Kind`; ``document`` is the JSON of
-    the rest, without ``place`` (where the source says it), which tells nothing apart."""
-
-    __tablename__ = "told"
-
-    id: int | None = Field(default=None, primary_key=True)
-    kind: str = Field(sa_type=Text)
-    feed: str = Field(sa_type=Text)
-    entry: str = Field(sa_type=Text)
-    cve: str = Field(sa_type=Text)
-    distribution: str | None = Field(sa_type=Text)
-    package: str | None = Field(sa_type=Text)
-    document: str = Field(sa_type=Text)
-    place: str = Field(sa_type=Text)
-    since: datetime = Field(sa_type=UtcDateTime)
-    until: datetime | None = Field(sa_type=UtcDateTime)
-    is_baseline: bool
-
-
-class LikelihoodRow(Row, table=True):
-    """EPSS scores, the last of each CVE."""
-
-    __tablename__ = "likelihood"
-
-    cve: str = Field(primary_key=True, sa_type=Text)
-    score: float
-    percentile: float
-    model_version: str = Field(sa_type=Text)
-    scored_on: date = Field(sa_type=Date)
-
-
 class RolloutRecord(Row, table=True):
     """Rollouts: the plan as it was frozen, the state as it is now."""
 
@@ -318,31 +248,21 @@ class NoteRow(Row, table=True):
     value: dict[str, Any] = Field(sa_type=Json)
 
 
-def _table(model: type[Row]) -> Table:
-    return cast("Table", vars(model)["__table__"])
-
-
-HOSTS = _table(HostRow)
-FACTS = _table(FactsRow)
-PACKAGE_LISTS = _table(PackageListRow)
-SIGHTINGS = _table(SightingRow)
-LAST_CHECKS = _table(LastCheckRow)
-PATCHES = _table(PatchRow)
-EXPOSURES = _table(ExposureRow)
-CLOSURES = _table(ClosureRow)
-FEEDS = _table(FeedRow)
-ADVISORIES = _table(AdvisoryRow)
-TOLD = _table(ToldRow)
-LIKELIHOODS = _table(LikelihoodRow)
-ROLLOUTS = _table(RolloutRecord)
-ROLLOUT_EVENTS = _table(RolloutEventRow)
-ATTEMPTS = _table(AttemptRow)
-OUTCOMES = _table(OutcomeRow)
-HOST_LOCKS = _table(HostLockRow)
-LEASES = _table(LeaseRow)
-NOTES = _table(NoteRow)
+HOSTS = table_of(HostRow)
+FACTS = table_of(FactsRow)
+NAME_SETS = table_of(NameSetRow)
+PACKAGE_LISTS = table_of(PackageListRow)
+SIGHTINGS = table_of(SightingRow)
+LAST_CHECKS = table_of(LastCheckRow)
+PATCHES = table_of(PatchRow)
+EXPOSURES = table_of(ExposureRow)
+CLOSURES = table_of(ClosureRow)
+ROLLOUTS = table_of(RolloutRecord)
+ROLLOUT_EVENTS = table_of(RolloutEventRow)
+ATTEMPTS = table_of(AttemptRow)
+OUTCOMES = table_of(OutcomeRow)
+HOST_LOCKS = table_of(HostLockRow)
+LEASES = table_of(LeaseRow)
+NOTES = table_of(NoteRow)
 
 Index(None, CLOSURES.c.closed_at)
-Index(None, TOLD.c.kind, TOLD.c.distribution, TOLD.c.package)
-Index(None, TOLD.c.cve, TOLD.c.kind)
-Index(None, TOLD.c.feed, TOLD.c.entry)

@@ -5,19 +5,23 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from orchestrator.core.advisories import PackageKey
 from orchestrator.core.attempts import Attempt, Outcome
 from orchestrator.core.catalogue import Catalogue
+from orchestrator.core.distributions import distribution_of
 from orchestrator.core.exposure_report import is_over
 from orchestrator.core.exposure_tally import ExposureTally, summed, tally
 from orchestrator.core.facts import Facts, Packages, Volatile
 from orchestrator.core.host_glance import HostGlance, covered_until
 from orchestrator.core.identity import Evidence, HostRecord
+from orchestrator.core.kernel_source import kernel_source
 from orchestrator.core.patches import Patch
 from orchestrator.core.sightings import CheckRecord, Sighting, next_sighting
 from orchestrator.core.windows import Exposure, Window
 from orchestrator.errors import Conflict, HostBeingChanged, LeaseHeld, NotFound, StaleState
 from orchestrator.ports.store import HostChange, Json, Lease, RolloutHead, RolloutRow
 from tests.fakes.advisories import fake_advisories
+from tests.fakes.sla import FakeAcceptances, FakePolicies
 
 
 class FakeHosts:
@@ -127,6 +131,21 @@ class FakeSightings:
 
     def packages(self, fingerprint: str) -> Packages | None:
         return self._packages.get(fingerprint)
+
+    def concerned(self, packages: Collection[PackageKey]) -> frozenset[str]:
+        listed = {one.host_id for one in self._hosts.glances()}
+        latest = {host: sighting.facts for host, sighting in self.latest().items() if host in listed}
+        return frozenset(host for host, facts in latest.items() if not self._keys(facts).isdisjoint(packages))
+
+    def _keys(self, facts: Facts) -> set[PackageKey]:
+        distribution = distribution_of(facts.os)
+        known = facts.packages and self._packages.get(facts.packages.fingerprint)
+        items = (known and known.items) or ()
+        sources = {item.source for item in items if item.source is not None}
+        names = {item.name for item in items} | sources | {kernel_source(source, "")[0] for source in sources}
+        if facts.kernel is not None and facts.kernel.source is not None:
+            names.add(facts.kernel.source)
+        return set() if distribution is None else {(distribution, name) for name in names}
 
 
 def _without_packages(facts: Facts, volatile: Volatile) -> Facts:
@@ -395,6 +414,7 @@ class FakeStore:
         self.catalogue = FakeCatalogue()
         self.exposures = FakeExposures(self.hosts)
         self.feeds, self.advisories, self.advisory_index = fake_advisories()
+        self.policies, self.acceptances = FakePolicies(), FakeAcceptances()
         self.leases = FakeLeases()
         self.attempts = FakeAttempts()
         self.rollouts = FakeRollouts(self.hosts, self.leases, self.attempts)

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from orchestrator.store.tables import METADATA
+from orchestrator.store.rows import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -16,7 +16,7 @@ from orchestrator.errors import NotAvailable, SettingsInvalid
 from orchestrator.store import Revision, check, open_store, revision, upgrade
 from orchestrator.store.database import Database, parse_url, shown
 from orchestrator.store.revisions import REVISIONS
-from orchestrator.store.tables import METADATA
+from orchestrator.store.rows import METADATA
 
 
 def test_the_migrated_schema_is_the_one_of_the_tables(empty_url: str) -> None:

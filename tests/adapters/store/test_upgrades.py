@@ -96,6 +96,16 @@ def test_what_was_stored_reads_as_it_did(upgraded: str, release: str) -> None:
     assert () == check(upgraded)
 
 
+def test_hosts_are_found_by_what_they_had_installed(upgraded: str) -> None:
+    """Also if no check saw them since; the demo's Debian 12 hosts run a kernel of its own source package."""
+    with closing(open_store(upgraded)) as store:
+        latest = store.sightings.latest()
+        sources = {one.facts.kernel and one.facts.kernel.source for one in latest.values()}
+        debian_12 = {key for key, one in latest.items() if one.facts.os and one.facts.os.version == "12"}
+        assert debian_12 == store.sightings.concerned([("debian:12", name) for name in ("linux", *sources) if name])
+        assert 0 < len(debian_12) < len(latest)
+
+
 def test_a_rollout_of_an_older_release_can_be_shown_and_rolled_back(upgraded: str) -> None:
     """Its plan, its state and its attempts are understood."""
     with closing(open_store(upgraded)) as store:

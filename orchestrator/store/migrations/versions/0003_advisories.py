@@ -1,10 +1,19 @@
-"""Published vulnerability data.
+"""Published vulnerability data, and whom it concerns; service levels and accepted risks.
 
 Revision 0003.
 """
 
+import json
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
+
+from orchestrator.core.distributions import distribution_of
+from orchestrator.core.facts import Os, Packages
+from orchestrator.store.facts import names_of
 
 revision = "0003"
 down_revision = "0002"
@@ -12,10 +21,17 @@ branch_labels = None
 depends_on = None
 
 
+SLICE = 500
+"""Rows that are in memory at a time."""
+
+
 def upgrade() -> None:
-    """What feeds say."""
+    """What there is of hosts stays; that it can be looked up by packages is filled in."""
     _feeds()
     _told()
+    _service_levels()
+    _facts()
+    _package_lists()
 
 
 def _feeds() -> None:
@@ -80,3 +96,87 @@ def _told() -> None:
     op.create_index(op.f("ix_told_kind_distribution_package"), "told", ["kind", "distribution", "package"])
     op.create_index(op.f("ix_told_cve_kind"), "told", ["cve", "kind"])
     op.create_index(op.f("ix_told_feed_entry"), "told", ["feed", "entry"])
+
+
+def _service_levels() -> None:
+    op.create_table(
+        "policy",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("set_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_policy")),
+    )
+    op.create_table(
+        "acceptance",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("cve", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("accepted_by", sa.Text(), nullable=False),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_by", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_acceptance")),
+    )
+
+
+def _facts() -> None:
+    for name in ("distribution", "fingerprint", "kernel_source"):
+        op.add_column("facts", sa.Column(name, sa.Text(), nullable=True))
+    facts = sa.table("facts", *map(sa.column, ("content_hash", "document", *_INDEXED)))
+    filled = sa.update(facts).where(facts.c.content_hash == sa.bindparam("of"))
+    for rows in _slices(sa.select(facts.c.content_hash, facts.c.document), facts.c.content_hash):
+        op.get_bind().execute(filled, [{"of": row.content_hash} | _indexed(json.loads(row.document)) for row in rows])
+
+
+_INDEXED = ("distribution", "fingerprint", "kernel_source")
+
+
+def _indexed(facts: dict[str, Any]) -> dict[str, str | None]:
+    os, packages, kernel = (facts.get(name) for name in ("os", "packages", "kernel"))
+    values = (distribution_of(os and Os(**os)), packages and packages["fingerprint"], kernel and kernel["source"])
+    return {name: value and value.replace("\0", "\ufffd") for name, value in zip(_INDEXED, values, strict=True)}
+
+
+def _package_lists() -> None:
+    op.create_table(
+        "name_set",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_name_set")),
+    )
+    op.add_column("package_list", sa.Column("names", sa.Text(), nullable=True))
+    lists = sa.table("package_list", *map(sa.column, ("fingerprint", "document", "names")))
+    name_sets = sa.table("name_set", sa.column("digest"), sa.column("document"))
+    filled = sa.update(lists).where(lists.c.fingerprint == sa.bindparam("of"))
+    known: set[str] = set()
+    for rows in _slices(sa.select(lists.c.fingerprint, lists.c.document), lists.c.fingerprint):
+        found = {row.fingerprint: names_of(_packages(row.document)) for row in rows}
+        new = {one["digest"]: one for one in found.values() if one["digest"] not in known}
+        if new:
+            op.get_bind().execute(sa.insert(name_sets), list(new.values()))
+        known |= new.keys()
+        op.get_bind().execute(filled, [{"of": key, "names": one["digest"]} for key, one in found.items()])
+    with op.batch_alter_table("package_list") as batch:
+        batch.alter_column("names", existing_type=sa.Text(), nullable=False)
+        batch.create_foreign_key(op.f("fk_package_list_names_name_set"), "name_set", ["names"], ["digest"])
+
+
+def _packages(document: bytes) -> Packages:
+    return Packages.model_validate_json(zlib.decompress(document))
+
+
+def _slices(query: sa.Select[Any], key: sa.ColumnElement[str]) -> Iterator[list[sa.Row[Any]]]:
+    """The rows of a query by key, a slice at a time; what was read may be changed before the next slice is."""
+    last: str | None = None
+    while rows := list(op.get_bind().execute(_after(query, key, last).order_by(key).limit(SLICE))):
+        yield rows
+        last = rows[-1][0]
+
+
+def _after(query: sa.Select[Any], key: sa.ColumnElement[str], last: str | None) -> sa.Select[Any]:
+    return query if last is None else query.where(key > last)
