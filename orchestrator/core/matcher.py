@@ -5,9 +5,10 @@ view of facts, however many hosts share it.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from orchestrator.core.advisories import ModuleFix, PackageKey, Statement, Told
@@ -50,6 +51,7 @@ class Matcher:
     def __init__(self, catalogue: Catalogue, knowledge: Knowledge | None = None) -> None:
         self.catalogue = CatalogueMatcher(catalogue)
         self.knowledge = knowledge or Knowledge()
+        self._numbers = count()
         self._of_content: dict[str, View] = {}
         self._views: dict[Hashable, View] = {}
         self._images: dict[Hashable, Image] = {}
@@ -104,6 +106,29 @@ class Matcher:
         """What is to be told of any CVE at that instant; None where nobody tells of it."""
         return self.track(self.view(facts), cve).at(at).finding
 
+    def forget(self, packages: Collection[PackageKey], cves: Collection[Cve]) -> None:
+        """What is told of these packages and CVEs changed: hold it against the components again when somebody asks.
+
+        What was told of the packages, and of the CVEs wherever they are, is dropped from `knowledge` too.
+        """
+        changed = frozenset(packages)
+        stale = {key for key in self._assessed if key[0].key in changed}
+        concerned = frozenset(cves).union(*(self._assessed[key] for key in stale))
+        for key in stale:
+            del self._assessed[key], self._open[key]
+        for cve in concerned:
+            self._by_cve[cve] = [one for one in self._by_cve[cve] if (one[0], one[1]) not in stale]
+            self.knowledge.grades.pop(cve, None)
+        for one in changed:
+            self.knowledge.told.pop(one, None)
+            self._indexed.discard(one)
+        for (distribution, cve), told in self._told.items():
+            if cve in concerned:
+                told[:] = [one for one in told if (distribution, one.said.package) not in changed]
+        self._of_packages.clear()
+        self._of_content.clear()
+        self._views.clear()
+
     def _image(self, facts: Facts) -> Image:
         fingerprint = None if facts.packages is None else facts.packages.fingerprint
         lacks = facts.unknown.get("packages")
@@ -122,7 +147,7 @@ class Matcher:
         for component in everything:
             self._assess(component, image, facts.arch)
         return View(
-            number=len(self._views),
+            number=next(self._numbers),
             facts=facts,
             image=image,
             components=frozenset(everything),

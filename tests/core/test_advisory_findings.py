@@ -1,0 +1,394 @@
+"""Facts against what feeds told: packages, the running kernel, live patches, and who decides where they differ."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from orchestrator.core.advisories import Claim, Grade, ModuleFix, Told
+from orchestrator.core.exposure_states import CoveredBy, ExposureState, Remedy
+from orchestrator.core.facts import Deep, LivePatch, Package, PatchState, Tool, ToolState, Update, Virtualization
+from orchestrator.core.patches import Severity
+from tests.core.advisory_builders import (
+    BASELINE,
+    CVE,
+    LIBSSL,
+    NOW,
+    OTHER,
+    applied,
+    debian,
+    finding,
+    matcher,
+    package,
+    statement,
+    told,
+)
+
+LATER = datetime(2026, 2, 1, tzinfo=UTC)
+PUBLISHED = datetime(2026, 1, 20, tzinfo=UTC)
+
+
+def decided(*said: Told[Any], packages: tuple[Package, ...] = (LIBSSL,)) -> tuple[str, str | None, str] | None:
+    """State, reason and remedy on a Debian with these packages."""
+    found = finding(debian(*packages), *said, packages=packages)
+    return None if found is None else (found.state, found.reason, found.remedy)
+
+
+EXPOSED, UNKNOWN, COVERED = ExposureState.EXPOSED, ExposureState.UNKNOWN, ExposureState.COVERED
+FIXED, NOT_AFFECTED = CoveredBy.FIXED, CoveredBy.NOT_AFFECTED
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"fixed": "3.0.15-1~deb12u1"}, (EXPOSED, None, Remedy.PACKAGE)),
+        ({"fixed": "3.0.11-1~deb12u2"}, (COVERED, FIXED, Remedy.NONE)),
+        ({"fixed": "3.0.11-1~deb12u1"}, (COVERED, FIXED, Remedy.NONE)),
+        ({}, (EXPOSED, None, Remedy.NONE)),
+        ({"introduced": "3.2.0-1", "fixed": "3.2.1-1"}, (COVERED, NOT_AFFECTED, Remedy.NONE)),
+        ({"last_affected": "3.0.9-1"}, (COVERED, FIXED, Remedy.NONE)),
+        ({"last_affected": "3.0.11-1~deb12u2"}, (EXPOSED, None, Remedy.PACKAGE)),
+        ({"claim": Claim.NOT_AFFECTED}, (COVERED, NOT_AFFECTED, Remedy.NONE)),
+        ({"claim": Claim.UNDETERMINED}, (UNKNOWN, None, Remedy.NONE)),
+        ({"fixed": "not a version"}, (UNKNOWN, None, Remedy.NONE)),
+    ],
+)
+def test_an_installed_package_is_judged_by_its_source_version(said: dict[str, Any], expected: object) -> None:
+    """In the order of its distribution, never as strings: what cannot be compared is unknown."""
+    assert expected == decided(told(statement(**said)))
+
+
+def test_what_its_distribution_calls_no_vulnerability_is_none() -> None:
+    """Debian's urgency "unimportant"."""
+    assert decided(told(statement(claim=Claim.IGNORED))) == (COVERED, NOT_AFFECTED, Remedy.NONE)
+    assert (
+        frozenset() == matcher(told(statement(claim=Claim.IGNORED)), packages=(LIBSSL,)).view(debian(LIBSSL)).candidates
+    )
+
+
+def test_other_distributions_and_packages_are_not_held_against_it() -> None:
+    """A fix in another release says nothing of this one."""
+    others = (statement(distribution="debian:13", fixed="9"), statement(package="gnutls28", fixed="9"))
+    assert decided(*map(told, others)) is None
+
+
+def test_the_ranges_of_one_entry_are_one_claim() -> None:
+    """Between two affected ranges is not affected; in the second one is."""
+    ranges = (statement(introduced="0", fixed="2"), statement(introduced="3.0.5-1", fixed="3.0.15-1"))
+    assert (EXPOSED, None, Remedy.PACKAGE) == decided(*map(told, ranges))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ({"fixed": "3.0.15-1"}, {"fixed": "3.0.11-1~deb12u2"}, EXPOSED),
+        ({}, {"fixed": "3.0.11-1~deb12u2"}, COVERED),
+        ({"claim": Claim.UNDETERMINED}, {"claim": Claim.NOT_AFFECTED}, COVERED),
+        ({"claim": Claim.UNDETERMINED}, {}, EXPOSED),
+        ({"claim": Claim.NOT_AFFECTED}, {}, EXPOSED),
+    ],
+)
+def test_between_sources_a_known_fix_decides_and_ignorance_gives_way(one: Any, other: Any, expected: str) -> None:
+    """In either order."""
+    both = [told(statement(**one), feed="debian"), told(statement(**other), feed="osv/Debian")]
+    for said in (both, both[::-1]):
+        state = decided(*said)
+        assert state is not None
+        assert expected == state[0]
+
+
+def test_the_running_image_counts_and_not_the_installed_one() -> None:
+    said = told(statement(claim=Claim.IGNORED))
+    assert frozenset() == matcher(said, packages=(LIBSSL,)).view(debian(LIBSSL)).candidates
+    newer = package("linux-image-6.1.0-41-amd64", "6.1.158-1", "linux-signed-amd64", "6.1.158+1")
+    headers = package("linux-libc-dev", "6.1.158-1", "linux")
+    facts = debian(newer, headers, installed=(("6.1.0-41-amd64", newer.name, newer.version),))
+    found = finding(facts, told(statement(package="linux", fixed="6.1.158-1")), packages=(newer, headers))
+    assert found is not None
+    assert (EXPOSED, Remedy.REBOOT, True) == (found.state, found.remedy, found.is_kernel)
+    assert "linux-image-6.1.0-41-amd64 6.1.158-1 is installed and has the fix, but is not booted" in found.rule
+    assert (("linux-image-6.1.0-40-amd64", "6.1.153-1"),) == found.packages
+
+
+def test_old_images_that_do_not_run_expose_nothing() -> None:
+    """A kernel on the disk is no vulnerability."""
+    old = package("linux-image-6.1.0-10-amd64", "6.1.38-1", "linux-signed-amd64", "6.1.38+1")
+    facts = debian(old, installed=(("6.1.0-10-amd64", old.name, old.version),))
+    found = finding(facts, told(statement(package="linux", fixed="6.1.90-1")), packages=(old,))
+    assert found is not None
+    assert (COVERED, FIXED) == (found.state, found.reason)
+
+
+def test_a_kernel_in_another_series_is_judged_by_its_own_source() -> None:
+    """linux-6.12 is not linux."""
+    facts = debian(source="linux-6.12", source_version="6.12.48-1~bpo12+1")
+    said = (statement(package="linux", fixed="6.1.158-1"), statement(package="linux-6.12", fixed="6.12.57-1~bpo12+1"))
+    found = finding(facts, *map(told, said))
+    assert found is not None
+    assert "6.12.57-1~bpo12+1" in found.rule
+
+
+def test_a_container_has_no_kernel_of_its_own() -> None:
+    """The kernel is the machine's that it runs on."""
+    said = told(statement(package="linux", fixed="6.1.158-1"))
+    assert finding(debian(virtualization=Virtualization.CONTAINER), said) is None
+
+
+def test_a_kernel_of_unknown_origin_is_unknown_where_the_cve_is_one_of_kernels() -> None:
+    """No package, no version to compare: that is a gap, not a fix."""
+    said = told(statement(package="linux", fixed="6.1.158-1"))
+    knows = matcher(said)
+    known = debian()
+    assert EXPOSED == knows.findings(known, NOW)[CVE].state
+    own = debian(source=None, source_version=None, running="6.1.0-custom")
+    found = knows.finding(own, CVE, NOW)
+    assert found is not None
+    assert UNKNOWN == found.state
+
+
+def test_a_package_that_is_gone_no_longer_affects() -> None:
+    """The CVE is still told of, and nothing of it is installed."""
+    knows = matcher(told(statement(fixed="3.0.15-1")), packages=(LIBSSL,))
+    assert EXPOSED == knows.findings(debian(LIBSSL), NOW)[CVE].state
+    knows.knowledge.packages["list-"] = ()
+    found = knows.finding(debian(), CVE, NOW)
+    assert found is not None
+    assert (COVERED, NOT_AFFECTED) == (found.state, found.reason)
+
+
+def test_a_package_list_that_could_not_be_read_is_unknown() -> None:
+    """Never "nothing is installed"."""
+    knows = matcher(told(statement(fixed="3.0.15-1")), packages=(LIBSSL,))
+    knows.findings(debian(LIBSSL), NOW)
+    found = knows.finding(debian(LIBSSL, packages=None, unknown={"packages": "unreadable"}), CVE, NOW)
+    assert found is not None
+    assert UNKNOWN == found.state
+
+
+KERNEL_FLAW = told(statement(package="linux", fixed="6.1.158-1", severity=Severity.HIGH))
+
+
+def test_what_a_tool_says_that_its_patch_in_force_fixes_is_covered() -> None:
+    """And is the reason, whatever the package's version says."""
+    found = finding(debian(live=(applied("kpatch_1", CVE, tool="kernelcare"),)), KERNEL_FLAW)
+    assert found is not None
+    assert (COVERED, CoveredBy.LIVE_PATCHED, "kernelcare") == (found.state, found.reason, found.tool)
+    assert "is older than 6.1.158-1" in found.rule
+
+
+@pytest.mark.parametrize("state", [state for state in PatchState if state is not PatchState.APPLIED])
+def test_a_live_patch_that_is_not_in_force_covers_nothing(state: PatchState) -> None:
+    """Not in transition, not loaded, not failed."""
+    patch = applied("kpatch_1", CVE).model_copy(update={"state": state})
+    found = finding(debian(live=(patch,)), KERNEL_FLAW)
+    assert found is not None
+    assert EXPOSED == found.state
+
+
+def notice(version: int = 112, pattern: str = r"lkp_Ubuntu_5_15_0[_|\d]+_generic_(\d+)") -> Told[ModuleFix]:
+    """A live patch notice for Ubuntu's generic kernel."""
+    said = ModuleFix(cve=CVE, distribution="ubuntu:22.04", package="linux", pattern=pattern, version=version, where="/")
+    return told(said, feed="osv/Ubuntu")
+
+
+def ubuntu(*live: LivePatch, **more: Any) -> Any:
+    """Ubuntu 22.04 on its generic kernel."""
+    return debian(
+        os=("ubuntu", "22.04"), running="5.15.0-100-generic", source_version="5.15.0-100.110", live=live, **more
+    )
+
+
+UBUNTU_FLAW = told(statement(package="linux", distribution="ubuntu:22.04", fixed="5.15.0-120.130"), feed="osv/Ubuntu")
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("lkp_Ubuntu_5_15_0_100_110_generic_112", COVERED),
+        ("lkp_Ubuntu_5_15_0_100_110_generic_113", COVERED),
+        ("lkp_Ubuntu_5_15_0_100_110_generic_111", EXPOSED),
+        ("lkp_Ubuntu_5_15_0_100_110_aws_112", EXPOSED),
+        ("xlkp_Ubuntu_5_15_0_100_110_generic_112", EXPOSED),
+    ],
+)
+def test_a_live_patch_notice_covers_by_the_modules_version(module: str, expected: ExposureState) -> None:
+    """From the notice's version on, for modules of its form alone."""
+    found = finding(ubuntu(applied(module, tool="canonical")), UBUNTU_FLAW, notice())
+    assert found is not None
+    assert expected == found.state
+
+
+def test_a_pattern_that_could_take_for_ever_covers_nothing() -> None:
+    """A foreign expression is bounded before it is tried."""
+    found = finding(ubuntu(applied("a" * 40)), UBUNTU_FLAW, notice(pattern="(a+)+$"))
+    assert found is not None
+    assert EXPOSED == found.state
+
+
+def alma(kpatch: str, *live: LivePatch) -> tuple[Any, tuple[Package, ...]]:
+    """Alma 9 with a kpatch-patch package of that version."""
+    name = "kpatch-patch-5_14_0-427_13_1"
+    packages = (package(name, kpatch), package("kernel-core", "5.14.0-427.13.1.el9_4", "kernel"))
+    facts = debian(
+        *packages,
+        os=("almalinux", "9.4"),
+        running="5.14.0-427.13.1.el9_4.x86_64",
+        source="kernel",
+        source_version="5.14.0-427.13.1.el9_4",
+        live=live,
+    )
+    return facts, packages
+
+
+ALMA_FLAWS = (
+    told(statement(package="kernel", distribution="almalinux:9", fixed="0:5.14.0-427.20.1.el9_4", is_source=False)),
+    told(
+        statement(
+            package="kpatch-patch-5_14_0-427_13_1", distribution="almalinux:9", fixed="0:1-2.el9_4", is_source=False
+        )
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("installed", "live", "expected"),
+    [
+        ("1-2.el9_4", True, (COVERED, CoveredBy.LIVE_PATCHED, Remedy.NONE)),
+        ("1-1.el9_4", True, (EXPOSED, None, Remedy.LIVE_PATCH)),
+        ("1-2.el9_4", False, (EXPOSED, None, Remedy.REBOOT)),
+    ],
+)
+def test_a_kpatch_patch_package_covers_where_its_module_is_in_force(
+    installed: str, live: bool, expected: object
+) -> None:
+    """Installed is not enough; an older one is no fix, but the newer one is to be had."""
+    module = applied("kpatch_5_14_0_427_13_1_1_2", tool="dnf", version=installed)
+    facts, packages = alma(installed, *([module] if live else []))
+    found = finding(facts, *ALMA_FLAWS, packages=packages)
+    assert found is not None
+    assert expected == (found.state, found.reason, found.remedy)
+
+
+def test_a_broken_tool_that_may_have_covered_it_makes_it_unknown() -> None:
+    """KernelCare's patches do not show in sysfs: nobody else can tell."""
+    broken = Tool(name="kernelcare", state=ToolState.ERROR)
+    found = finding(debian(tools=(broken,)), KERNEL_FLAW)
+    assert found is not None
+    assert UNKNOWN == found.state
+
+
+def test_live_patches_that_could_not_be_read_make_it_unknown() -> None:
+    """Without root, for one."""
+    found = finding(debian(unknown={"live_patches": "needs_root"}), KERNEL_FLAW)
+    assert found is not None
+    assert UNKNOWN == found.state
+
+
+def offering(needs_reboot: bool) -> Any:
+    """A host whose tool has something to offer against the CVE."""
+    update = Update(name="patchset", version="7", cves=(CVE,), needs_reboot=needs_reboot)
+    return debian(tools=(Tool(name="kernelcare", state=ToolState.READY, deep=Deep(updates=(update,))),))
+
+
+@pytest.mark.parametrize(("needs_reboot", "expected"), [(False, Remedy.LIVE_PATCH), (True, Remedy.REBOOT)])
+def test_what_a_tool_offers_to_fix_is_exposed_without_any_feed(needs_reboot: bool, expected: Remedy) -> None:
+    """The tool knows the CVE; whether it can be fixed in memory it says too."""
+    found = finding(offering(needs_reboot), cve=CVE)
+    assert found is not None
+    assert (EXPOSED, expected) == (found.state, found.remedy)
+
+
+def test_a_live_patch_on_offer_is_the_remedy() -> None:
+    """Sooner than a reboot."""
+    found = finding(offering(False), KERNEL_FLAW)
+    assert found is not None
+    assert Remedy.LIVE_PATCH == found.remedy
+
+
+def test_only_a_reboot_helps_where_no_live_patch_is_to_be_had() -> None:
+    """Said so instead of waiting."""
+    found = finding(debian(), KERNEL_FLAW)
+    assert found is not None
+    assert Remedy.REBOOT == found.remedy
+
+
+def test_one_cve_in_two_packages_is_exposed_as_long_as_one_is() -> None:
+    """The fixed one does not speak for the other; what both cost is told of both."""
+    old = package("libssl1.1", "1.1.1w-0+deb11u1", "openssl1.1")
+    said = (statement(fixed="3.0.11-1~deb12u1"), statement(package="openssl1.1", severity=Severity.LOW))
+    found = finding(debian(LIBSSL, old), *map(told, said), packages=(LIBSSL, old))
+    assert found is not None
+    assert (EXPOSED, (("libssl1.1", "1.1.1w-0+deb11u1"),)) == (found.state, found.packages)
+
+
+def test_severity_comes_from_the_distribution_then_from_grades_then_from_nobody() -> None:
+    """The first that knows it."""
+    grade = told(Grade(cve=CVE, severity=Severity.CRITICAL, disclosed=PUBLISHED, where="/"), feed="redhat")
+    own = finding(debian(), told(statement(package="linux", severity=Severity.LOW)), grade)
+    graded = finding(debian(), told(statement(package="linux")), grade)
+    nobody = finding(debian(), told(statement(package="linux")))
+    assert own is not None
+    assert graded is not None
+    assert nobody is not None
+    assert [Severity.LOW, Severity.CRITICAL, Severity.UNKNOWN] == [own.severity, graded.severity, nobody.severity]
+    assert [PUBLISHED, None] == [graded.disclosed, nobody.disclosed]
+
+
+def test_the_date_of_a_fix_is_its_publication_or_when_it_reached_us_and_never_the_first_import() -> None:
+    """A missing date is no date."""
+    dates = [
+        found.fix_available
+        for said in (
+            told(statement(fixed="9", published=PUBLISHED)),
+            told(statement(fixed="9"), since=LATER),
+            told(statement(fixed="9")),
+        )
+        if (found := finding(debian(LIBSSL), said, packages=(LIBSSL,))) is not None
+    ]
+    assert [PUBLISHED, LATER, None] == dates
+
+
+def test_kev_is_known_since_it_was_told() -> None:
+    """Its due date counts from there."""
+    kev = told(
+        Grade(cve=CVE, kev_added=date(2026, 1, 31), kev_due=date(2026, 2, 21), where="/"), feed="kev", since=LATER
+    )
+    found = finding(debian(LIBSSL), told(statement()), kev, packages=(LIBSSL,))
+    assert found is not None
+    assert (date(2026, 2, 21), LATER) == (found.kev_due, found.kev_since)
+
+
+def test_what_was_told_changes_over_time_and_is_never_told_of_the_past() -> None:
+    """Affected at first, then fixed in a version, then taken back."""
+    said = (
+        told(statement(), until=LATER),
+        told(statement(fixed="3.0.15-1"), since=LATER, until=NOW),
+    )
+    knows = matcher(*said, packages=(LIBSSL,))
+    facts = debian(LIBSSL)
+    steps = knows.track(knows.view(facts), CVE).steps
+    assert [(BASELINE, Remedy.NONE), (LATER, Remedy.PACKAGE), (NOW, None)] == [
+        (one.at, one.finding and one.finding.remedy) for one in steps
+    ]
+    assert not steps[-1].is_told
+    assert knows.finding(facts, CVE, datetime(2025, 1, 1, tzinfo=UTC)) is None
+
+
+def test_views_are_shared_by_hosts_that_agree_in_what_matters() -> None:
+    """Whose boot and machine-id differ, for example."""
+    knows = matcher(told(statement()), packages=(LIBSSL,))
+    one, other = debian(LIBSSL), debian(LIBSSL, boot_id="boot-7", machine_id="ab" * 16)
+    assert knows.view(one) is knows.view(other)
+    assert knows.view(one) is not knows.view(debian(LIBSSL, live=(applied("x", OTHER),)))
+
+
+def test_what_is_forgotten_is_held_against_the_components_again() -> None:
+    """A changed statement decides anew; others stay."""
+    first, other = statement(fixed="3.0.11-1~deb12u1"), statement(OTHER, fixed="9")
+    knows = matcher(told(first), told(other), packages=(LIBSSL,))
+    facts = debian(LIBSSL)
+    assert {OTHER} == set(knows.findings(facts, NOW))
+    key = ("debian:12", "openssl")
+    knows.forget([key], [CVE])
+    knows.knowledge.told[key] = [told(statement(fixed="3.0.15-1")), told(other)]
+    assert {CVE, OTHER} == set(knows.findings(facts, NOW))
