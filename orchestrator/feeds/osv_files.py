@@ -1,6 +1,7 @@
 """What an OSV file is about, from a look at its beginning, or at some records of an archive."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,12 +67,10 @@ def read_record(about: FeedFile) -> Node:
 
 
 def _look_into(path: Path) -> Look | None:
-    try:
+    starts: list[bytes] = []
+    with suppress(FeedInvalid):  # whoever reads the archive is told what is wrong with it
         names = _sample(path)
-        starts = [member.data for member in zip_members(path, wanted=names.__contains__)]
-    except FeedInvalid:
-        return None
-    starts = [start for start in starts if _RECORD.match(start)]
+        starts.extend(m.data[:_LOOK] for m in zip_members(path, wanted=names.__contains__) if _RECORD.match(m.data))
     if not starts:
         return None
     told = [frozenset(_families(start)) for start in starts if _ECOSYSTEM.search(start)]

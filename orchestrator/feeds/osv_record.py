@@ -124,6 +124,8 @@ def _statements(record: Record, affected: Sequence[Affected], skipped: Skipped) 
         if one.release.fixes is None
         for distribution in one.release.distributions
     }
+    if len(record.cves) * len(affected) > MOST_STATEMENTS:
+        raise record.node.invalid(f"says more than {MOST_STATEMENTS} things")
     found: dict[tuple[object, ...], Statement] = {}
     for one in affected:
         for distribution in one.release.distributions:

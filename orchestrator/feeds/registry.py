@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 
 from orchestrator.errors import NotFound
+from orchestrator.feeds.debian import Debian
 from orchestrator.feeds.epss import Epss
 from orchestrator.feeds.kev import Kev
+from orchestrator.feeds.osv import Osv
+from orchestrator.feeds.ubuntu_lsn import UbuntuLsn
 from orchestrator.ports.feeds import LikelihoodFeed, SyncedFeed
 
-_ALL: tuple[SyncedFeed, ...] = (Kev(),)
+_ALL: tuple[SyncedFeed, ...] = (Kev(), Debian(), Osv(), UbuntuLsn())
 FEEDS: Mapping[str, SyncedFeed] = {feed.name: feed for feed in _ALL}
 """Feeds of advisories, by name, in the order in which a file is offered to them."""
 

@@ -23,7 +23,7 @@ from orchestrator.ports.feeds import Fetch, Known, Unchanged
 class UbuntuLsn:
     """Live patch notices. No file is whole: numbers are skipped, so that nobody can tell what is missing."""
 
-    name = "ubuntu_lsn"
+    name = "ubuntu-lsn"
 
     def recognise(self, path: Path) -> FeedFile | None:
         look = look_at(path)

@@ -62,7 +62,7 @@ def test_a_zip_of_notices_is_not_whole(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as made:
         for name in ("notice", "short_number"):
             made.write(golden(HERE, name), f"osv/lsn/{name}.json")
-    assert UbuntuLsn().recognise(path) == FeedFile(path=path, feed="ubuntu_lsn", source=str(path), is_whole=False)
+    assert UbuntuLsn().recognise(path) == FeedFile(path=path, feed="ubuntu-lsn", source=str(path), is_whole=False)
     assert [entry.id for entry in read(UbuntuLsn(), path)] == ["LSN-0912-1", "LSN-920-1"]
     assert Osv().recognise(path) is None
 
@@ -78,11 +78,11 @@ def test_other_records_are_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps(json.loads(golden(HERE, "notice").read_text()) | {"id": "USN-1-1"}))
     assert UbuntuLsn().recognise(path) is None
     with pytest.raises(FeedInvalid, match=r"one\.json: /id: is no live patch notice"):
-        list(UbuntuLsn().entries(FeedFile(path=path, feed="ubuntu_lsn", source="one.json")))
+        list(UbuntuLsn().entries(FeedFile(path=path, feed="ubuntu-lsn", source="one.json")))
 
 
 def test_notices_are_downloaded_with_ubuntus_archive() -> None:
     """There is nothing to download for them alone."""
     assert UbuntuLsn().parts(Known(distributions=frozenset({"ubuntu:22.04"}))) == ()
     with pytest.raises(NotFound, match="osv/Ubuntu"):
-        UbuntuLsn().files("ubuntu_lsn", Known(), fetch=lambda url, **_more: None)
+        UbuntuLsn().files("ubuntu-lsn", Known(), fetch=lambda url, **_more: None)
