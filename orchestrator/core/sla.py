@@ -97,7 +97,7 @@ def sla_state(
         return SlaState.NONE
     if now > window.due_at:
         return SlaState.BREACHED
-    warned_at = window.due_at - due_soon.before(max(timedelta(0), window.due_at - window.detected_at))
+    warned_at = window.due_at - due_soon.before(window.due_at - window.detected_at)
     return SlaState.DUE_SOON if now >= warned_at else SlaState.OK
 
 

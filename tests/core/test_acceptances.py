@@ -45,6 +45,7 @@ def test_it_holds_from_when_it_was_accepted_until_it_expires() -> None:
     revoked = acceptance(5, 10, revoked_at=day(7), revoked_by="bob@cli")
     assert [False, True, True, False] == [risk.holds(day(now)) for now in (4.9, 5, 9.9, 10)]
     assert [True, False] == [revoked.holds(day(now)) for now in (6.9, 7)]
+    assert not acceptance(5, 10, revoked_at=day(12), revoked_by="bob@cli").holds(day(11))
 
 
 def test_states() -> None:

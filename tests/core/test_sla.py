@@ -133,6 +133,7 @@ RULES = [
         ({"customer": "acme", "labels": {"env": "prod"}, "groups": ("web",)}, 5),
         ({"customer": "acme", "groups": ("db", "web")}, 6),
         ({"customer": "acme", "labels": {"env": "test"}}, 30),
+        ({"customer": "other", "labels": {"env": "prod"}}, 30),
         ({}, 30),
     ],
 )
@@ -158,6 +159,11 @@ def test_a_rule_may_switch_kev_off() -> None:
 def test_the_due_date_survives_a_reopening_within_thirty_days(reopened: float, days: float) -> None:
     """Counted from the close. Later it is a window of its own."""
     assert days == pytest.approx(at(span(0, 10), span(reopened)))
+
+
+def test_a_reopening_is_when_the_host_became_exposed_again() -> None:
+    """Not when somebody looked: it booted without the patch on day 39, and was checked on day 45."""
+    assert 30 == at(span(0, 10), span(45, since=39))
 
 
 def test_a_due_date_survives_many_reopenings() -> None:
