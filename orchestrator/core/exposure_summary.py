@@ -1,0 +1,210 @@
+"""The exposure report: what closed in a period and how long that took, what is open now, and who was exposed for how
+long; in all, and by host, group, customer, CVE, severity or what closed it.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pydantic import model_validator
+
+from orchestrator.core.acceptances import AcceptedRisks
+from orchestrator.core.exposed_time import Stretch, without
+from orchestrator.core.exposure_counts import NOT_FIXED, ExposureCounts, ExposureRow, Measured
+from orchestrator.core.exposure_states import ExposureState
+from orchestrator.core.findings import WORST_FIRST
+from orchestrator.core.identity import HostRecord
+from orchestrator.core.mark_dates import DatesKept, Instants, MarkDates
+from orchestrator.core.meanings import Meaning
+from orchestrator.core.model import Frozen, Moment
+from orchestrator.core.patches import Severity
+from orchestrator.core.sla import SlaState, sla_state
+from orchestrator.core.sla_policy import DueSoon
+from orchestrator.core.standings import Closure, Span, Standing
+
+
+class Grouping(Meaning):
+    """What a row of the report is of."""
+
+    HOST = "host", "One host, by its name."
+    GROUP = "group", "A group of the inventory; a host counts in each of its groups."
+    CUSTOMER = "customer", "A customer's hosts."
+    CVE = "cve", "One CVE."
+    SEVERITY = "severity", "A severity: that of when the window closed, or now."
+    TOOL = "tool", "What closed it: the live-patch tool, else `reboot` or `package`, or how else it ended."
+
+
+class Period(Frozen):
+    """From ``start`` to before ``end``."""
+
+    start: Moment
+    end: Moment
+
+    @model_validator(mode="after")
+    def _has_length(self) -> "Period":
+        if self.end <= self.start:
+            raise ValueError("it ends before it begins")
+        return self
+
+
+class ExposureQuestion(Frozen):
+    """What is asked of the report. ``severities`` empty: all; ``kev_only``: of CISA's list of exploited CVEs alone."""
+
+    period: Period
+    by: Grouping | None = None
+    severities: frozenset[Severity] = frozenset()
+    kev_only: bool = False
+
+
+class ExposureSummary(Frozen):
+    """The answer, as of ``now``. ``rows`` are by their keys, severities worst first, those without a key last."""
+
+    asked: ExposureQuestion
+    now: Moment
+    total: ExposureRow
+    rows: tuple[ExposureRow, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """Whose windows are counted: ``hosts`` by id, retired ones included. ``silent``: those of them that no check saw in
+    time, and since when nobody can tell how they stand. ``due_soon`` is of the policy in force."""
+
+    hosts: Mapping[str, HostRecord]
+    silent: Mapping[str, datetime] = field(default_factory=dict)
+    risks: AcceptedRisks = field(default_factory=AcceptedRisks)
+    due_soon: DueSoon = field(default_factory=DueSoon)
+
+
+def summarise(
+    closures: Iterable[Closure],
+    standings: Iterable[Standing],
+    fleet: Counted,
+    asked: ExposureQuestion,
+    now: datetime,
+) -> ExposureSummary:
+    """Count. ``closures`` are all that closed since the period began, earlier ones may be among them; of ``standings``
+    the open windows are counted. Both are read once, one by one; what is kept grows with hosts and rows."""
+    report = _Report(fleet, asked, now)
+    for closure in closures:
+        report.add_closure(closure)
+    for standing in standings:
+        report.add_standing(standing)
+    return report.summary()
+
+
+Part = tuple[Sequence[ExposureCounts], MarkDates]
+"""Windows, and the rows that they count in."""
+
+
+class _Report:
+    def __init__(self, fleet: Counted, asked: ExposureQuestion, now: datetime) -> None:
+        self._fleet, self._asked, self._now = fleet, asked, now
+        self._start, self._end = asked.period.start.timestamp(), min(now, asked.period.end).timestamp()
+        self._dates = DatesKept(kev_only=asked.kev_only)
+        self._total = ExposureCounts()
+        self._rows: defaultdict[str | None, ExposureCounts] = defaultdict(ExposureCounts)
+
+    def add_closure(self, closure: Closure) -> None:
+        host, span = self._fleet.hosts.get(closure.host_id), closure.span
+        if host is None or span.closed_at is None or not self._is_wanted(span.severity):
+            return
+        closed = span.closed_at.timestamp()
+        if closed < self._start:
+            return
+        at, is_in = Instants.of(span, closed), span.closed_at < self._asked.period.end
+        stretches = self._stretches(at)
+        for rows, dates in self._parts(host, closure, span.severity, span.tool or span.method):
+            measured = Measured(span, at, dates) if is_in and span.method not in NOT_FIXED else None
+            for row in rows:
+                row.add_exposed(host.id, stretches, len(dates.cves))
+                if measured is not None:
+                    row.add_fixed(host.id, span, measured)
+                elif is_in and span.method is not None:
+                    row.add_ended(span.method, len(dates.cves))
+
+    def add_standing(self, standing: Standing) -> None:
+        host = self._fleet.hosts.get(standing.host_id)
+        if host is None or host.is_retired or is_over(standing) or not self._is_wanted(standing.severity):
+            return
+        silent = self._fleet.silent.get(host.id)
+        is_unknown = silent is not None or standing.state is ExposureState.UNKNOWN
+        span = standing.spans[-1] if standing.spans and standing.spans[-1].closed_at is None else None
+        if span is None and not is_unknown:
+            return
+        told = min(standing.since if standing.state is ExposureState.UNKNOWN else self._now, silent or self._now)
+        stretches = () if span is None else self._stretches(Instants.of(span, told.timestamp()))
+        for rows, dates in self._parts(host, standing, standing.severity, None):
+            count = len(dates.cves)
+            sla = self._sla(host, span, dates)
+            for row in rows:
+                row.add_now(host.id, sla, opened=count if span is not None else 0, unknown=count if is_unknown else 0)
+                row.add_exposed(host.id, stretches, count)
+
+    def summary(self) -> ExposureSummary:
+        rows = [counts.row(key) for key, counts in self._rows.items()]
+        order = _in_order(self._asked.by)
+        return ExposureSummary(
+            asked=self._asked, now=self._now, total=self._total.row(None), rows=tuple(sorted(rows, key=order))
+        )
+
+    def _is_wanted(self, severity: Severity) -> bool:
+        return not self._asked.severities or severity in self._asked.severities
+
+    def _stretches(self, at: Instants) -> tuple[Stretch, ...]:
+        """When the window was open and known to be, within the period."""
+        within = (max(self._start, at.detected), min(self._end, at.closed))
+        return tuple(without(within, at.gaps)) if at.gaps else (within,) if within[0] < within[1] else ()
+
+    def _parts(self, host: HostRecord, of: Closure | Standing, severity: Severity, tool: str | None) -> Iterator[Part]:
+        """The CVEs of it, beside the rows that they count in; none without a CVE that is asked for."""
+        dates = self._dates.of(of.marks)
+        if not dates.cves:
+            return
+        if self._asked.by is Grouping.CVE:
+            yield (self._total,), dates
+            for one in self._dates.each(of.marks):
+                yield (self._rows[one.cves[0]],), one
+        else:
+            yield (self._total, *(self._rows[key] for key in self._keys(host, severity, tool))), dates
+
+    def _keys(self, host: HostRecord, severity: Severity, tool: str | None) -> Sequence[str | None]:
+        match self._asked.by:
+            case Grouping.HOST:
+                return (host.name,)
+            case Grouping.GROUP:
+                return host.groups or (None,)
+            case Grouping.CUSTOMER:
+                return (host.customer,)
+            case Grouping.SEVERITY:
+                return (severity.value,)
+            case Grouping.TOOL:
+                return (tool,)
+            case _:
+                return ()
+
+    def _sla(self, host: HostRecord, span: Span | None, dates: MarkDates) -> Counter[SlaState]:
+        """How the open windows stand against their service levels. Accepted risks are few, CVEs are not."""
+        if span is None:
+            return Counter()
+        fleet, counted = self._fleet, Counter[SlaState]()
+        for cve in fleet.risks.cves.intersection(dates.cves):
+            if any(risk.holds(self._now) for risk in fleet.risks.concerning(host, cve)):
+                counted[SlaState.ACCEPTED] += 1
+        counted[sla_state(span, self._now, (), fleet.due_soon)] += len(dates.cves) - counted[SlaState.ACCEPTED]
+        return counted
+
+
+def is_over(standing: Standing) -> bool:
+    """Whether its CVEs no longer concern the host without having been fixed: as `core.exposure_report.is_over`."""
+    last = standing.spans[-1] if standing.spans else None
+    ended = last is not None and last.method in NOT_FIXED and last.closed_at == standing.since
+    return ended and standing.state is ExposureState.UNKNOWN
+
+
+def _in_order(by: Grouping | None) -> Callable[[ExposureRow], tuple[bool, int, str]]:
+    ranks: Mapping[str, int] = {}
+    if by is Grouping.SEVERITY:
+        ranks = {severity.value: rank for rank, severity in enumerate(WORST_FIRST)}
+    return lambda row: (row.key is None, ranks.get(row.key or "", 0), row.key or "")

@@ -1,0 +1,82 @@
+"""Percentiles of many durations that come one after the other, in bounded memory."""
+
+from array import array
+from collections.abc import Iterable
+
+EXACT = 16_384
+"""Durations that are kept as they came. What is more is merged, and then rounded if that is not enough."""
+
+
+class Batch:
+    """Some durations in seconds, each so many times, made once for all that they are to be added to."""
+
+    __slots__ = ("count", "most", "pairs")
+
+    def __init__(self, durations: Iterable[tuple[float, int]]) -> None:
+        self.pairs = array("d")
+        self.count, self.most = 0, 0.0
+        for seconds, times in durations:
+            if times:
+                self.pairs.append(seconds)
+                self.pairs.append(times)
+                self.count += times
+                self.most = max(self.most, seconds)
+
+
+class Durations:
+    """Durations in seconds, each so many times.
+
+    Up to `EXACT` different ones every percentile is exact; beyond, those kept before are rounded to three digits, so
+    that a percentile is off by 0.5 % at most. ``count`` and ``most`` are always exact.
+    """
+
+    __slots__ = ("_kept", "count", "most")
+
+    def __init__(self) -> None:
+        self._kept = array("d")
+        self.count = 0
+        self.most: float | None = None
+
+    def add(self, batch: Batch) -> None:
+        """Take in all of these."""
+        if not batch.count:
+            return
+        self._kept.extend(batch.pairs)
+        self.count += batch.count
+        if self.most is None or batch.most > self.most:
+            self.most = batch.most
+        if len(self._kept) >= 4 * EXACT:
+            self._shrink()
+
+    def percentile(self, percent: int) -> float | None:
+        """The nearest rank: the least duration that at least so many percent are not longer than. None without any."""
+        return self.percentiles(percent)[0]
+
+    def percentiles(self, *percents: int) -> tuple[float | None, ...]:
+        """The same for several, in one pass for each."""
+        ordered = sorted(self._merged().items())
+        return tuple(self._at_rank(ordered, -(-self.count * percent // 100)) for percent in percents)
+
+    def _at_rank(self, ordered: list[tuple[float, float]], rank: int) -> float | None:
+        reached = 0.0
+        for seconds, times in ordered:
+            reached += times
+            if reached >= rank:
+                return seconds
+        return None
+
+    def _merged(self) -> dict[float, float]:
+        found: dict[float, float] = {}
+        for seconds, times in zip(self._kept[::2], self._kept[1::2], strict=True):
+            found[seconds] = found.get(seconds, 0.0) + times
+        return found
+
+    def _shrink(self) -> None:
+        merged = self._merged()
+        if len(merged) > EXACT:
+            rounded: dict[float, float] = {}
+            for seconds, times in merged.items():
+                near = float(f"{seconds:.2e}")
+                rounded[near] = rounded.get(near, 0.0) + times
+            merged = rounded
+        self._kept = array("d", [number for pair in merged.items() for number in pair])
