@@ -27,7 +27,8 @@ MOST_VERSIONS = 5_000
 """Of a package whose versions are listed one by one."""
 
 _CVE_RECORD = re.compile(r"(?:UBUNTU-|DEBIAN-|ALPINE-)?(CVE-[0-9]{4}-[0-9]{4,19})")
-_EVENTS = ("introduced", "fixed", "last_affected", "limit")
+_EVENTS = frozenset({"introduced", "fixed", "last_affected", "limit"})
+_SEVERITY_WORDS = ("ubuntu_priority", "severity", "urgency")
 
 
 class Record(NamedTuple):
@@ -58,6 +59,8 @@ def entry_of(node: Node, skipped: Skipped, family: str | None = None) -> Entry |
     if not affected and family is not None:
         return None
     record, withdrawn = _record(node, name), node.moment("withdrawn")
+    if not record.cves:
+        skipped.add("no CVE")
     is_notice = is_live_patch_notice(name)
     spoken = withdrawn is None
     return node.make(
@@ -162,9 +165,8 @@ def _of_package(record: Record, one: Affected, distribution: str, skipped: Skipp
     urgency, severity = _words(one.node)
     if urgency == "unimportant" and claim is Claim.AFFECTED:
         claim = Claim.IGNORED
-    where = one.node.where
+    where, severity = one.node.where, _first((severity, _score(one.node), record.severity))
     for cve, own in _graded(record, one.node):
-        graded = _first((own, severity, _score(one.node), record.severity))
         for span in ranges:
             yield one.node.make(
                 Statement,
@@ -176,7 +178,7 @@ def _of_package(record: Record, one: Affected, distribution: str, skipped: Skipp
                 introduced=span.introduced,
                 fixed=span.fixed,
                 last_affected=span.last_affected,
-                severity=graded,
+                severity=_first((own, severity)),
                 disclosed=record.at if record.is_cve else None,
                 published=None if record.is_cve or span.fixed is None else record.at,
                 note=why or _note(one, span, urgency),
@@ -206,10 +208,10 @@ def _events(node: Node) -> tuple[Event, ...]:
 
 
 def _event(node: Node) -> tuple[str, str]:
-    found = [(kind, version) for kind in _EVENTS if (version := node.maybe_text(kind, 200)) is not None]
-    if len(found) != 1:
+    found = [(kind, version) for kind, version in node.members(100) if kind in _EVENTS and not version.is_missing]
+    if len(found) != 1 or not (version := found[0][1].as_text(200)):
         raise node.invalid("is not exactly one of introduced, fixed, last_affected and limit")
-    return found[0]
+    return found[0][0], version
 
 
 def _graded(record: Record, node: Node) -> Iterator[tuple[str, Severity]]:
@@ -233,9 +235,9 @@ def _words(node: Node) -> tuple[str, Severity]:
         specific = node.child(name)
         if specific.is_missing:
             continue
-        told.extend(word(specific.child(key).value) for key in ("ubuntu_priority", "severity", "urgency"))
-        said = specific.child("urgency").value
-        urgency = urgency or (said if isinstance(said, str) else "")
+        said = {key: one.value for key, one in specific.members() if key in _SEVERITY_WORDS}
+        told.extend(word(said.get(key)) for key in _SEVERITY_WORDS)
+        urgency = urgency or str(said.get("urgency") or "")
     return urgency, _first(told)
 
 
