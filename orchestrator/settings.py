@@ -9,11 +9,13 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from orchestrator.core.durations import DurationOrSeconds, format_duration
+from orchestrator.core.urls import without_secrets
 from orchestrator.errors import SettingsInvalid
 
 PREFIX = "PATCHWAVE_"
@@ -24,11 +26,45 @@ Interval = Annotated[DurationOrSeconds, Field(ge=timedelta(seconds=1))]
 """A second at least: with less, everything would be late at once."""
 
 
+FeedSetting = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/ -]{0,79}$")]
+
+
+def _web_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{without_secrets(url)} is no http or https URL")
+    return url
+
+
+WebUrl = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_web_url)]
+
+
+def _words(value: object) -> object:
+    """``a, b`` or ``none``, as the environment can say it; a list stays one."""
+    if value == "none":
+        return ()
+    return [word for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+def _pairs(value: object) -> object:
+    """``a=1, b=2``, as the environment can say it; a table stays one."""
+    if not isinstance(value, str):
+        return value
+    found = [word.partition("=") for word in value.split(",") if word.strip()]
+    if any(not sign for _name, sign, _url in found):
+        raise ValueError("should be NAME=URL, with commas between several")
+    return {name: url for name, _sign, url in found}
+
+
 NO_SETTINGS = frozenset(
     f"{PREFIX}{name}" for name in ("ROOT", "REQUIRE_ALL", "LAB_ACCEL", "LAB_CACHE", "LAB_KPATCH", "BENCH_PEERS")
 )
 """Variables of the labs, the tests and the benches. Any other that is no setting is refused: a misspelt
 ``PATCHWAVE_READ_ONLY`` must not go unseen."""
+
+
+_PATHS = frozenset({"inventory", "ssh_config", "feed_ca_file"})
+"""Settings that are paths, in the file relative to it."""
 
 
 class LogFormat(StrEnum):
@@ -86,6 +122,18 @@ class Settings(BaseSettings):
     """This controller's name, written into the lock on every host it changes."""
     accept_risk_at_most: Interval = timedelta(days=365)
     """The longest that a risk may be accepted for."""
+    feeds: Annotated[tuple[FeedSetting, ...] | None, BeforeValidator(_words)] = None
+    """Feeds that are synced, with commas between, or ``none``; default: all of which the fleet needs anything."""
+    feed_interval: Interval = timedelta(hours=6)
+    """How often `serve` syncs them."""
+    feed_urls: Annotated[Mapping[FeedSetting, WebUrl], BeforeValidator(_pairs)] = {}
+    """Mirrors by feed, or by part of one: ``NAME=URL`` with commas between, in the file a table."""
+    feed_proxy: SecretStr | None = None
+    """The proxy for feeds, ``http://user:password@host:port``; default: what ``HTTPS_PROXY`` and its kin say."""
+    feed_ca_file: Path | None = None
+    """Certificates (PEM) of authorities to trust for feeds, besides the well-known ones."""
+    feed_max_bytes: Annotated[int, Field(ge=1_000_000)] = 2 << 30
+    """A feed's file that is larger is refused."""
     metrics_per_host: bool = False
     """Adds a gauge per host to ``/metrics``."""
     log_format: LogFormat = LogFormat.AUTO
@@ -116,6 +164,11 @@ class Settings(BaseSettings):
     def known_hosts(self) -> Path:
         """The pinned host keys."""
         return self.home / "known_hosts"
+
+    @property
+    def feed_files(self) -> Path:
+        """Where feeds are downloaded to."""
+        return self.home / "feeds"
 
     @property
     def patches(self) -> Path:
@@ -178,6 +231,10 @@ def _show(value: object) -> str:
         return format_duration(value)
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return ", ".join(str(one) for one in value) or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={without_secrets(url)}" for name, url in value.items())
     return str(value)
 
 
@@ -209,13 +266,13 @@ def _from_file(file: Path) -> dict[str, Any]:
             known = ", ".join(sorted(set(Settings.model_fields) - {"home"}))
             raise SettingsInvalid(f"no such setting; there are: {known}", file=str(file), field=name)
     return {
-        name: str(file.parent / value) if name in {"inventory", "ssh_config"} and isinstance(value, str) else value
+        name: str(file.parent / value) if name in _PATHS and isinstance(value, str) else value
         for name, value in data.items()
     }
 
 
 def _expand(name: str, value: Any) -> Any:
-    if name in {"home", "inventory", "ssh_config"} and isinstance(value, str | Path):
+    if name in {"home", *_PATHS} and isinstance(value, str | Path):
         return Path(os.path.expanduser(value)).absolute()  # noqa: PTH111  Path.expanduser fails on an unknown user
     return value
 

@@ -73,6 +73,8 @@ class ImportAdvisories:
         return tuple(results)
 
     def _found(self, path: Path) -> list[FeedFile | Path]:
+        if not path.exists():
+            raise InvalidInput("there is no such file", file=str(path))
         if not path.is_dir():
             return [self.recognise(path)]
         return [self._recognised(file) or file for file in _files(path)]
@@ -87,7 +89,10 @@ class ImportAdvisories:
 
     def _recognised(self, path: Path) -> FeedFile | None:
         known: list[AdvisoryFeed | LikelihoodFeed] = [*self.feeds.values(), *self.scores.values()]
-        found = [file for file in (feed.recognise(path) for feed in known) if file is not None]
+        try:
+            found = [file for file in (feed.recognise(path) for feed in known) if file is not None]
+        except OSError as exc:
+            raise FeedInvalid(f"cannot be read: {exc.strerror}", file=str(path)) from exc
         if len(found) > 1:
             raise FeedInvalid(f"may be of {' or of '.join(file.feed for file in found)}", file=str(path))
         return found[0] if found else None

@@ -1,10 +1,11 @@
 """Download what feeds have that is new, and take it in."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from orchestrator.core.distributions import distribution_of
-from orchestrator.errors import PatchwaveError
+from orchestrator.errors import NotFound, PatchwaveError
 from orchestrator.ports.advisories import FeedFile
 from orchestrator.ports.feeds import FeedSource, Fetch, Known, Unchanged
 from orchestrator.ports.runtime import Clock
@@ -32,19 +33,21 @@ class SyncAdvisories:
         fetch: Fetch,
         names: Sequence[str] = (),
         *,
+        older_than: timedelta = timedelta(0),
         on_part: Callable[[str], None] = lambda _part: None,
         on_result: Callable[[FeedResult], None] = lambda _result: None,
     ) -> tuple[FeedResult, ...]:
-        """Sync these feeds or parts; without any, all that the fleet needs.
+        """Sync these feeds or parts; without any, all that the fleet needs. What was named is synced even if no host
+        needs it.
 
-        ``on_part`` is told before a part is downloaded, ``on_result`` after it. What was named is synced even if no
-        host needs it.
+        ``older_than``: what was tried less long ago is left alone. ``on_part`` is told before a part is downloaded,
+        ``on_result`` after it. Raises `NotFound` for a feed that there is not, and, after the others, for a part.
         """
         known = self.known()
         parts = [part for name in names or self.enabled for part in self._parts(name, known, is_asked=bool(names))]
         results: list[FeedResult] = []
         surprises: list[Exception] = []
-        for part in dict.fromkeys(parts):
+        for part in self._due(parts, known, older_than):
             on_part(part)
             try:
                 result = self._part(part, known, fetch)
@@ -64,6 +67,13 @@ class SyncAdvisories:
             distributions=self._distributions(),
             urls=self.urls,
         )
+
+    def _due(self, parts: Iterable[str], known: Known, older_than: timedelta) -> Iterator[str]:
+        last = self.clock.now() - older_than
+        for part in dict.fromkeys(parts):
+            status = known.statuses.get(part)
+            if status is None or status.attempted_at is None or status.attempted_at <= last:
+                yield part
 
     def _distributions(self) -> frozenset[str]:
         """Those of the hosts that were seen and are not retired."""
@@ -91,6 +101,8 @@ class SyncAdvisories:
                     taken.append(self.take.take_in(file))
                 if taken[-1].error is not None:
                     break
+        except NotFound:  # nobody remembers what there is not
+            raise
         except PatchwaveError as exc:
             self.store.feeds.failed(part, started, str(exc))
             taken.append(FeedResult(feed=part, state=FeedState.FAILED, error=exc))
