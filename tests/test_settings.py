@@ -87,7 +87,7 @@ def test_the_database_in_effect(tmp_path: Path) -> None:
     [
         ("forks = 0", "forks", "greater than or equal to 1"),
         ("forks = 100000", "forks", "less than or equal"),
-        ("frks = 1", "frks", "no such setting; there are: auth_timeout"),
+        ("frks = 1", "frks", "no such setting; there are: accept_risk_at_most, auth_timeout"),
         ('home = "/x"', "home", "no such setting"),
         ('check_interval = "soon"', "check_interval", "soon"),
         ('controller = "a b"', "controller", "pattern"),
@@ -132,3 +132,67 @@ def test_a_misspelt_variable_is_refused_by_name() -> None:
     """A safety switch that is not one must not go unseen."""
     with pytest.raises(SettingsInvalid, match="PATCHWAVE_READONLY: there is no such setting; is PATCHWAVE_READ_ONLY"):
         load_settings({"PATCHWAVE_READONLY": "true"}, None)
+
+
+def test_feeds_and_their_mirrors_from_the_environment(tmp_path: Path) -> None:
+    """With commas between; the names of parts may have spaces."""
+    environ = {
+        "PATCHWAVE_FEEDS": "debian, osv/Rocky Linux",
+        "PATCHWAVE_FEED_URLS": "kev=https://mirror.example.net/kev?x=1, osv=http://10.0.0.1/osv",
+    }
+    settings, _origins = load_settings(environ, tmp_path)
+    assert ("debian", "osv/Rocky Linux") == settings.feeds
+    assert {"kev": "https://mirror.example.net/kev?x=1", "osv": "http://10.0.0.1/osv"} == settings.feed_urls
+
+
+def test_feeds_and_their_mirrors_from_the_file(tmp_path: Path) -> None:
+    """As a list and a table; the CA file is relative to it."""
+    text = 'feeds = []\nfeed_ca_file = "ca.pem"\n[feed_urls]\nepss = "https://mirror.example.net/e"\n'
+    settings, _origins = load_settings({}, written(tmp_path, text))
+    assert () == settings.feeds
+    assert {"epss": "https://mirror.example.net/e"} == settings.feed_urls
+    assert tmp_path / "ca.pem" == settings.feed_ca_file
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "text"),
+    [(None, None, ""), ("none", (), "none"), ("kev,epss", ("kev", "epss"), "kev, epss")],
+)
+def test_no_feeds_is_not_the_default(
+    tmp_path: Path, given: str | None, kept: tuple[str, ...] | None, text: str
+) -> None:
+    """By default all; none only where somebody says so."""
+    settings, _origins = load_settings({} if given is None else {"PATCHWAVE_FEEDS": given}, tmp_path)
+    assert (kept, text) == (settings.feeds, shown(settings)["feeds"])
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"PATCHWAVE_FEED_URLS": "kev"},
+        {"PATCHWAVE_FEED_URLS": "kev=file:///etc/passwd"},
+        {"PATCHWAVE_FEED_URLS": "kev=https://"},
+        {"PATCHWAVE_FEEDS": "kev,../x"},
+        {"PATCHWAVE_FEED_MAX_BYTES": "10"},
+    ],
+)
+def test_feed_settings_that_cannot_be_meant(tmp_path: Path, environ: dict[str, str]) -> None:
+    """The variable is named."""
+    (variable,) = environ
+    with pytest.raises(SettingsInvalid) as refused:
+        load_settings(environ, tmp_path)
+    assert variable == refused.value.field
+
+
+def test_secrets_of_feeds_are_not_shown(tmp_path: Path) -> None:
+    """Neither the proxy's password nor that of a mirror, nor a token in its query, nor in an error."""
+    environ = {
+        "PATCHWAVE_FEED_PROXY": "http://user:hunter2@proxy.example.net:3128",
+        "PATCHWAVE_FEED_URLS": "kev=https://user:hunter2@mirror.example.net/kev?token=hunter2",
+    }
+    told = str(shown(load_settings(environ, tmp_path)[0]))
+    assert "https://…@mirror.example.net/kev?…" in told
+    assert "hunter2" not in told
+    with pytest.raises(SettingsInvalid) as refused:
+        load_settings({"PATCHWAVE_FEED_URLS": "kev=ftp://user:hunter2@mirror.example.net/"}, tmp_path)
+    assert "hunter2" not in str(refused.value)
