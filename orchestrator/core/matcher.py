@@ -40,7 +40,7 @@ class View:
     components: frozenset[Component]
     notices: Mapping[Cve, Sequence[Told[ModuleFix]]]
     candidates: frozenset[Cve]
-    tracks: dict[Cve, Track] = field(default_factory=dict)
+    tracks: dict[Hashable, Track] = field(default_factory=dict)
     instants: tuple[datetime, ...] | None = None
 
 
@@ -58,7 +58,7 @@ class Matcher:
         self._assessed: dict[tuple[Component, str | None], Mapping[Cve, tuple[Change, ...]]] = {}
         self._open: dict[tuple[Component, str | None], frozenset[Cve]] = {}
         self._by_cve: defaultdict[Cve, list[tuple[Component, str | None, tuple[Change, ...]]]] = defaultdict(list)
-        self._told: defaultdict[tuple[str, Cve], list[Told[Statement]]] = defaultdict(list)
+        self._told: defaultdict[tuple[PackageKey, Cve], list[Told[Statement]]] = defaultdict(list)
         self._indexed: set[PackageKey] = set()
         self._of_packages: dict[tuple[int, GradeNow], Finding] = {}
         self._catalogued: dict[tuple[int, datetime], Mapping[Cve, Finding]] = {}
@@ -82,12 +82,30 @@ class Matcher:
             found = self._of_content[sighting.content_hash] = self.view(sighting.facts)
         return found
 
-    def track(self, view: View, cve: Cve) -> Track:
-        """What the CVE was found to be under these facts, over time."""
-        found = view.tracks.get(cve)
+    def track(self, view: View, cve: Cve, among: Iterable[View] = ()) -> Track:
+        """What the CVE was found to be under these facts, over time.
+
+        ``among`` are the other views of the same host: of a CVE that is told of something which is on the host in one
+        of those, and not in this one, this one tells that it is not there.
+        """
+        others = frozenset(
+            one for one in among if one is not view and one.image.distribution == view.image.distribution
+        )
+        told = frozenset(names for one in others for names in self._tells(one, cve))
+        elsewhere = told - self._tells(view, cve) if told else told
+        key = cve if not elsewhere else (cve, elsewhere)
+        found = view.tracks.get(key)
         if found is None:
-            found = view.tracks[cve] = self._new_track(view, cve)
+            found = view.tracks[key] = self._new_track(view, cve, elsewhere)
         return found
+
+    def _tells(self, view: View, cve: Cve) -> frozenset[tuple[PackageKey, Role]]:
+        """By what name and role something of the view is told of."""
+        return frozenset(
+            (component.key, component.role)
+            for component, arch, _ in self._by_cve.get(cve, ())
+            if arch == view.facts.arch and component in view.components and component.role is not Role.LIVE_PATCH
+        )
 
     def instants(self, view: View) -> tuple[datetime, ...]:
         """Whenever something changed for one of its candidates."""
@@ -112,19 +130,18 @@ class Matcher:
         What was told of the packages, and of the CVEs wherever they are, is dropped from `knowledge` too.
         """
         changed = frozenset(packages)
-        stale = {key for key in self._assessed if key[0].key in changed}
-        concerned = frozenset(cves).union(*(self._assessed[key] for key in stale))
-        for key in stale:
-            del self._assessed[key], self._open[key]
+        stale = {assessed for assessed in self._assessed if assessed[0].key in changed}
+        concerned = frozenset(cves).union(*(self._assessed[one] for one in stale))
+        for assessed in stale:
+            del self._assessed[assessed], self._open[assessed]
         for cve in concerned:
             self._by_cve[cve] = [one for one in self._by_cve[cve] if (one[0], one[1]) not in stale]
             self.knowledge.grades.pop(cve, None)
-        for one in changed:
-            self.knowledge.told.pop(one, None)
-            self._indexed.discard(one)
-        for (distribution, cve), told in self._told.items():
-            if cve in concerned:
-                told[:] = [one for one in told if (distribution, one.said.package) not in changed]
+        for key in changed:
+            self.knowledge.told.pop(key, None)
+            self._indexed.discard(key)
+        for one in [one for one in self._told if one[0] in changed]:
+            del self._told[one]
         self._of_packages.clear()
         self._of_content.clear()
         self._views.clear()
@@ -168,7 +185,7 @@ class Matcher:
         if component.key not in self._indexed:
             self._indexed.add(component.key)
             for one in told:
-                self._told[component.distribution, one.said.cve].append(one)
+                self._told[component.key, one.said.cve].append(one)
         found = self._assessed[component, arch] = assessments(component, image.ordering, told, arch)
         self._open[component, arch] = frozenset(
             cve for cve, changes in found.items() if any(one is not None and one.ruling in _OPEN for _, one in changes)
@@ -176,9 +193,11 @@ class Matcher:
         for cve, changes in found.items():
             self._by_cve[cve].append((component, arch, changes))
 
-    def _new_track(self, view: View, cve: Cve) -> Track:
+    def _new_track(self, view: View, cve: Cve, elsewhere: Collection[tuple[PackageKey, Role]]) -> Track:
         decided = self._decided(view, cve)
-        told, grades = self._told_of(view, cve), self.knowledge.grades.get(cve, ())
+        names = {key for key, _ in (*self._tells(view, cve), *elsewhere)}
+        told = [one for key in names for one in self._told.get((key, cve), ())]
+        grades, was_kernel = self.knowledge.grades.get(cve, ()), any(role is Role.KERNEL for _, role in elsewhere)
         changes = {*decided.instants(), *_instants(told), *_instants(grades)}
         if cve in self.catalogue.ever:
             changes.update(self.catalogue.changes)
@@ -188,13 +207,14 @@ class Matcher:
         for at in sorted(changes):
             listed = cve in self.catalogue.listed(at)
             is_told = listed or any(one.holds(at) for one in told)
-            now = step(at, self._find(view, cve, decided, at, is_told=is_told and not listed), is_told=is_told)
+            finding = self._find(view, cve, decided, at)
+            if finding is None and is_told and not listed:
+                grade = graded(grades, at)
+                finding = not_there(view.image, cve, grade, was_kernel=was_kernel)
+            now = step(at, finding, is_told=is_told)
             if not steps or now[1:] != steps[-1][1:]:
                 steps.append(now)
         return Track(steps)
-
-    def _told_of(self, view: View, cve: Cve) -> Sequence[Told[Statement]]:
-        return () if view.image.distribution is None else self._told.get((view.image.distribution, cve), ())
 
     def _decided(self, view: View, cve: Cve) -> Decided:
         groups: dict[str, list[tuple[Change, ...]]] = {"kernel": [], "others": [], "live": [], "packages": []}
@@ -210,14 +230,11 @@ class Matcher:
             notices=view.notices.get(cve, ()),
         )
 
-    def _find(self, view: View, cve: Cve, decided: Decided, at: datetime, *, is_told: bool) -> Finding | None:
+    def _find(self, view: View, cve: Cve, decided: Decided, at: datetime) -> Finding | None:
         grade = graded(self.knowledge.grades.get(cve, ()), at)
         found = [self._package(changes, grade, at) for changes in decided.packages]
         kernel = self._kernel(view, cve, decided, grade, at)
-        told = [one for one in (*found, kernel) if one is not None]
-        if told or not is_told:
-            return combined(told)
-        return not_there(view.image, cve, grade, was_kernel=self._is_kernel(view, cve))
+        return combined(one for one in (*found, kernel) if one is not None)
 
     def _kernel(self, view: View, cve: Cve, decided: Decided, grade: GradeNow, at: datetime) -> Finding | None:
         """By the distribution's data, the host's tools and the catalogue. A live patch of any of them covers it; where
@@ -246,13 +263,6 @@ class Matcher:
         if key not in self._of_packages:
             self._of_packages[key] = package_finding(found, grade)
         return self._of_packages[key]
-
-    def _is_kernel(self, view: View, cve: Cve) -> bool:
-        """Whether what tells of it tells of kernels."""
-        return any(
-            component.role is Role.KERNEL and component.distribution == view.image.distribution
-            for component, _, _ in self._by_cve.get(cve, ())
-        )
 
 
 def _instants(told: Iterable[Told[Any]]) -> Iterator[datetime]:

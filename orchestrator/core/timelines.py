@@ -106,7 +106,7 @@ def _matters(kind: Kind | None) -> bool:
 def _remembering(matcher: Matcher, views: Sequence[View], cve: Cve) -> tuple[Track, ...]:
     """The tracks of a CVE. Where only a tool told of it, and now tells nothing, what it told before is remembered: on
     the kernel that its live patch fixed, its absence exposes; of another kernel nothing can be told."""
-    tracks = [matcher.track(view, cve) for view in views]
+    tracks = [matcher.track(view, cve, views) for view in views]
     if all(track.steps for track in tracks):
         return tuple(tracks)
     fixed = {_build(view.facts.kernel) for view in views for live in view.facts.live_patches if cve in live.cves}

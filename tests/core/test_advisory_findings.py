@@ -139,8 +139,8 @@ def test_a_kernel_of_unknown_origin_is_unknown_where_the_cve_is_one_of_kernels()
     knows = matcher(said)
     known = debian()
     assert EXPOSED == knows.findings(known, NOW)[CVE].state
-    own = debian(source=None, source_version=None, running="6.1.0-custom")
-    found = knows.finding(own, CVE, NOW)
+    own = knows.view(debian(source=None, source_version=None, running="6.1.0-custom"))
+    found = knows.track(own, CVE, [knows.view(known)]).at(NOW).finding
     assert found is not None
     assert UNKNOWN == found.state
 
@@ -150,16 +150,18 @@ def test_a_package_that_is_gone_no_longer_affects() -> None:
     knows = matcher(told(statement(fixed="3.0.15-1")), packages=(LIBSSL,))
     assert EXPOSED == knows.findings(debian(LIBSSL), NOW)[CVE].state
     knows.knowledge.packages["list-"] = ()
-    found = knows.finding(debian(), CVE, NOW)
+    found = knows.track(knows.view(debian()), CVE, [knows.view(debian(LIBSSL))]).at(NOW).finding
     assert found is not None
     assert (COVERED, NOT_AFFECTED) == (found.state, found.reason)
+    assert knows.finding(debian(), CVE, NOW) is None
 
 
 def test_a_package_list_that_could_not_be_read_is_unknown() -> None:
     """Never "nothing is installed"."""
     knows = matcher(told(statement(fixed="3.0.15-1")), packages=(LIBSSL,))
     knows.findings(debian(LIBSSL), NOW)
-    found = knows.finding(debian(LIBSSL, packages=None, unknown={"packages": "unreadable"}), CVE, NOW)
+    unread = knows.view(debian(LIBSSL, packages=None, unknown={"packages": "unreadable"}))
+    found = knows.track(unread, CVE, [knows.view(debian(LIBSSL))]).at(NOW).finding
     assert found is not None
     assert UNKNOWN == found.state
 
