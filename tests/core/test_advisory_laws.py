@@ -126,7 +126,7 @@ def worlds(draw: st.DrawFn) -> World:
             live=(applied("lp", CVES[0], CVES[1], tool="kernelcare"),) if live else (),
         )
         checks.append(check(minute, seen, booted=minute - 30 if event == "reboot" and number else -60.0))
-    said = [one for ones in draw(st.lists(told_over_time(int(minute)), max_size=5)) for one in ones]
+    said = [one for ones in draw(st.lists(told_over_time(int(minute)), min_size=1, max_size=5)) for one in ones]
     kev = Grade(cve=CVES[0], severity=Severity.CRITICAL, where="/")
     since = draw(st.integers(0, int(minute) + 100))
     items = [item("LAB-0001", (CVES[2],), added_at=at(draw(st.integers(0, int(minute) + 10))))]
@@ -221,17 +221,39 @@ def test_forgetting_and_learning_again_equals_knowing_from_the_start(world: Worl
 
 
 @law
-@given(worlds=st.lists(worlds(), min_size=2, max_size=3))
-def test_hosts_that_share_a_memory_are_told_what_each_is_told_alone(worlds: list[World]) -> None:
-    """What one host showed never speaks for another."""
-    first = worlds[0]
-    memory = Timelines(Matcher(first.catalogue, first.knowledge()))
-    for one in worlds:
-        memory.matcher.knowledge.packages.update(one.knowledge().packages)
-    for one in worlds:
-        told = {"statements": first.statements, "grades": first.grades, "catalogue": first.catalogue}
-        same = World(**(vars(one) | told))
-        found = standings(history(*same.checks), memory, now=at(same.now))
-        assert same.windows() == tuple(
-            sorted((each for standing in found for each in exposures(standing)), key=lambda each: each.cve)
-        )
+@given(world=worlds(), other=worlds(), later=st.sampled_from([0.0, 1.0, 45.0]))
+def test_hosts_that_share_a_memory_are_told_what_each_is_told_alone(world: World, other: World, later: float) -> None:
+    """What one host showed never speaks for another: not for a twin that differs in its packages or live patches, nor
+    for one that was checked a little later, nor for any other."""
+    told = {"statements": world.statements, "grades": world.grades, "catalogue": world.catalogue}
+    hosts = [world, twin(world), postponed(world, later), World(**(vars(other) | told))]
+    memory = Timelines(Matcher(world.catalogue, world.knowledge()))
+    for host in hosts:
+        memory.matcher.knowledge.packages.update(host.knowledge().packages)
+    for host in hosts:
+        found = standings(history(*host.checks), memory, now=at(host.now))
+        together = (each for standing in found for each in exposures(standing))
+        assert host.windows() == tuple(sorted(together, key=lambda each: each.cve))
+
+
+def twin(world: World) -> World:
+    """A host that was checked at the same times, with another version of everything, and no live patch."""
+    installed = (package("libssl3", "2-1", "openssl"),)
+    seen = [
+        debian(*installed, boot_id=one.observation.facts.boot_id, source_version="6.1.160-1")
+        for one in world.checks
+        if one.observation is not None
+    ]
+    return World(**(vars(world) | {"checks": rechecked(world, seen, 0.0), "lists": (*world.lists, installed)}))
+
+
+def postponed(world: World, minutes: float) -> World:
+    """The same host, seen that much later each time."""
+    seen = [one.observation.facts for one in world.checks if one.observation is not None]
+    return World(**(vars(world) | {"checks": rechecked(world, seen, minutes), "now": world.now + minutes}))
+
+
+def rechecked(world: World, seen: Sequence[Facts], later: float) -> tuple[CheckRecord, ...]:
+    """The world's checks, each with other facts."""
+    minutes = [(one.started_at - at(0)).total_seconds() / 60 + later for one in world.checks]
+    return tuple(check(minute, facts) for minute, facts in zip(minutes, seen, strict=True))
