@@ -6,7 +6,7 @@ ranges for each package of a major release. Where products disagree, what says m
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -92,10 +92,10 @@ class Tally:
     def statements(self, cve: str, disclosed: datetime | None, node: Node) -> Iterator[Statement]:
         """All that is said, by distribution and package; what is said of binary packages only where their source
         package does not say it for them. ``node`` is the vulnerability, for errors."""
-        sources: defaultdict[str, dict[str, PackageTally]] = defaultdict(dict)
+        sources: defaultdict[str, _Sources] = defaultdict(_Sources)
         for (distribution, name, is_source), tally in self.packages.items():
             if is_source:
-                sources[distribution][name] = tally
+                sources[distribution].add(name, tally)
         for (distribution, name, is_source), tally in sorted(self.packages.items(), key=lambda item: item[0]):
             said = tally if is_source else _own(name, tally, sources[distribution])
             for fields in _fields(name, said):
@@ -110,30 +110,41 @@ class Tally:
                 )
 
 
+class _Sources:
+    """The source packages of one major release: all of them, those that have or had the flaw, versions of fixes."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.concerned: set[str] = set()
+        self.fixes: set[str] = set()
+
+    def add(self, name: str, tally: PackageTally) -> None:
+        """One more."""
+        self.names.add(name)
+        if tally.is_concerned:
+            self.concerned.add(name)
+        self.fixes.update(_bare(fix.version) for fixes in tally.fixes.values() for fix in fixes)
+
+
 def _weight(claim: Open) -> tuple[bool, float]:
     return claim.claim is Claim.AFFECTED, float("inf") if claim.minor is None else claim.minor
 
 
-def _own(name: str, tally: PackageTally, sources: dict[str, PackageTally]) -> PackageTally:
+def _own(name: str, tally: PackageTally, sources: _Sources) -> PackageTally:
     """What is said of a binary package that is not said of its source package as well."""
-    if name.startswith(LIVE_PATCH) or not sources:
+    if name.startswith(LIVE_PATCH) or not sources.names:
         return tally
-    said_of_source = {_bare(fix.version) for one in sources.values() for fixes in one.fixes.values() for fix in fixes}
     own = PackageTally()
+    if name in IN_KERNEL and "kernel" in sources.names:
+        return own
     for module, fixes in tally.fixes.items():
-        if left := [fix for fix in fixes if _bare(fix.version) not in said_of_source]:
+        if left := [fix for fix in fixes if _bare(fix.version) not in sources.fixes]:
             own.fixes[module] = left
-    if not _is_built_from(name, tally.upstream, (one for one, said in sources.items() if said.is_concerned)):
+    parts = name.split("-")
+    may_be_from = {"-".join(parts[:count]) for count in range(1, len(parts) + 1)}
+    if sources.concerned.isdisjoint({*may_be_from, tally.upstream}):
         own.opens = tally.opens
     return own
-
-
-def _is_built_from(name: str, upstream: str | None, sources: Iterable[str]) -> bool:
-    """Whether a concerned source package speaks for this binary package, by the purl or by its name."""
-    return any(
-        source in {name, upstream} or name.startswith(f"{source}-") or (source == "kernel" and name in IN_KERNEL)
-        for source in sources
-    )
 
 
 def _bare(version: str) -> str:

@@ -37,14 +37,21 @@ LIMITS = XmlLimits()
 
 
 class Element:
-    """An element with all that is in it. ``text`` is what stands directly in it; ``where`` its path, counted from 1."""
+    """An element with all that is in it. ``text`` is what stands directly in it; ``where`` its path, as XPath has it:
+    elements of one name are counted from 1."""
 
-    __slots__ = ("attributes", "children", "file", "line", "name", "text", "where")
+    __slots__ = ("_counts", "attributes", "children", "file", "line", "name", "text", "where")
 
     def __init__(self, name: str, attributes: Mapping[str, str], where: str, file: str, line: int) -> None:
         self.name, self.attributes, self.where, self.file, self.line = name, attributes, where, file, line
         self.text = ""
         self.children: list[Element] = []
+        self._counts: dict[str, int] = {}
+
+    def next_place(self, name: str) -> str:
+        """The path of the next child of that name."""
+        self._counts[name] = self._counts.get(name, 0) + 1
+        return f"{self.where}/{name}[{self._counts[name]}]"
 
     def invalid(self, message: str) -> FeedInvalid:
         """The error that names this place."""
@@ -88,13 +95,11 @@ def elements(
     target = _Target(file, root, name, frozenset(skipped), limits)
     parser = DefusedXMLParser(target=target, forbid_dtd=True)
     target.parser = parser
-    count = 0
     try:
         while piece := opened.read(_PIECE):
             target.pass_by(len(piece))
             parser.feed(piece)
             yield from target.taken()
-            count += 1
         parser.close()
     except DTDForbidden as exc:
         raise target.invalid("declares a document type, which no such file does") from exc
@@ -105,8 +110,6 @@ def elements(
     except (ValueError, LookupError) as exc:
         raise target.invalid(f"is no XML that can be read: {prose(str(exc), 120)}") from exc
     yield from target.taken()
-    if not target.has_root:
-        raise target.invalid("the file is empty" if count == 0 else f"has no element <{root}>")
 
 
 class _Target:
@@ -119,7 +122,6 @@ class _Target:
         self._depth, self._number, self._elements, self._below, self._silent = 0, 0, 0, 0, 0
         self._stack: list[Element] = []
         self._ready: list[Element] = []
-        self.has_root = False
 
     def taken(self) -> list[Element]:
         """The elements that are whole by now."""
@@ -142,14 +144,12 @@ class _Target:
         if self._depth == 1:
             if name != self._root:
                 raise self.invalid(f"begins with <{prose(name, 40)}>, and should with <{self._root}>")
-            self.has_root = True
         elif self._stack:
             self._below += 1
             if self._below > self._limits.children:
                 raise self.invalid(f"has more than {self._limits.children} elements in it")
-            above = self._stack[-1]
-            made = self._made(name, attributes, f"{above.where}/{name}[{len(above.children) + 1}]")
-            above.children.append(made)
+            made = self._made(name, attributes, self._stack[-1].next_place(name))
+            self._stack[-1].children.append(made)
             self._stack.append(made)
         elif self._depth == 2 and name == self._name:
             self._number, self._below = self._number + 1, 0
