@@ -5,7 +5,8 @@ https://security-tracker.debian.org/tracker/data/json. It has no dates and no CV
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.core.advisories import Claim, Entry, Statement
@@ -53,7 +54,7 @@ class Debian:
         skipped = Skipped()
         with opened(file.path, name=file.source) as tracker:
             for package in members(tracker, file.source):
-                yield entry_of(package, skipped)
+                yield from entries_of(package, skipped)
         skipped.tell(self.name, file.source)
 
     def parts(self, known: Known) -> Sequence[str]:
@@ -63,22 +64,35 @@ class Debian:
         return whole_file(self, part, known.url(self.name, URL), known, fetch)
 
 
-def entry_of(package: Node, skipped: Skipped) -> Entry:
-    """What the tracker says of one source package: its unit of change here."""
-    if not package.key or len(package.key) > 200 or not is_printable(package.key):
+def entries_of(package: Node, skipped: Skipped) -> Iterator[Entry]:
+    """What the tracker says of one source package, by the year of its CVEs: ``linux/2099``.
+
+    The kernel alone has more than ten thousand of them, and changes every day.
+    """
+    if not package.key or len(package.key) > 190 or not is_printable(package.key):
         raise package.invalid("is no name of a package")
-    statements: list[Statement] = []
+    years: defaultdict[str, list[tuple[str, Node]]] = defaultdict(list)
     for name, vulnerability in package.members():
         cve = cve_of(name)
         if cve is None:
             skipped.add("no CVE id")
         else:
-            statements.extend(_statements(package.key, cve, vulnerability.child("releases"), skipped))
+            years[cve.split("-")[1]].append((cve, vulnerability))
+    for year in sorted(years):
+        yield _entry(package, year, years[year], skipped)
+
+
+def _entry(package: Node, year: str, vulnerabilities: Iterable[tuple[str, Node]], skipped: Skipped) -> Entry:
     return package.make(
         Entry,
-        id=package.key,
-        url=f"https://security-tracker.debian.org/tracker/source-package/{package.key}"[:500],
-        statements=tuple(statements),
+        id=f"{package.key}/{year}",
+        title=f"{package.key}, CVEs of {year}",
+        url=f"https://security-tracker.debian.org/tracker/source-package/{package.key}",
+        statements=tuple(
+            statement
+            for cve, vulnerability in vulnerabilities
+            for statement in _statements(package.key, cve, vulnerability.child("releases"), skipped)
+        ),
     )
 
 

@@ -43,7 +43,8 @@ CASE = FeedCase(
     content=as_json(DOCUMENT),
     says=(
         Entry(
-            id="linux",
+            id="linux/2099",
+            title="linux, CVEs of 2099",
             url=f"{_URL}/linux",
             statements=(
                 Statement(
@@ -64,7 +65,8 @@ CASE = FeedCase(
             ),
         ),
         Entry(
-            id="frob",
+            id="frob/2099",
+            title="frob, CVEs of 2099",
             url=f"{_URL}/frob",
             statements=(
                 Statement(
