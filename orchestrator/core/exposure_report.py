@@ -5,6 +5,7 @@ from typing import Any
 
 from orchestrator.core.exposure_states import ExposureClock, ExposureState
 from orchestrator.core.host_view import moment
+from orchestrator.core.sla import SlaState
 from orchestrator.core.windows import Exposure, Window
 
 Json = dict[str, Any]
@@ -29,7 +30,14 @@ def unknown_seconds(exposure: Exposure, now: datetime) -> float:
     return exposure.unknown_seconds + (max(0.0, (now - exposure.since).total_seconds()) if goes_on else 0.0)
 
 
-def exposure_row(exposure: Exposure, host_name: str, now: datetime) -> Json:
+def exposure_row(
+    exposure: Exposure,
+    host_name: str,
+    now: datetime,
+    *,
+    accepted_until: datetime | None = None,
+    sla: SlaState | None = None,
+) -> Json:
     """One row of ``exposure list --json``: the dates are those of the latest window, null without any."""
     last = exposure.windows[-1] if exposure.windows else None
     return {
@@ -40,13 +48,14 @@ def exposure_row(exposure: Exposure, host_name: str, now: datetime) -> Json:
         "reason": exposure.reason and exposure.reason.value,
         "remedy": exposure.remedy.value,
         "since": moment(exposure.since),
-        "accepted_until": None,
+        "accepted_until": moment(accepted_until),
         **_dates(last),
         "exposed_seconds": {clock.value: seconds for clock, seconds in exposed_seconds(exposure, now).items()},
         "unknown_seconds": unknown_seconds(exposure, now),
         "windows": [_dates(window) for window in exposure.windows],
-        "due_at": None,
-        "sla": None,
+        "due_at": last and moment(last.due_at),
+        "policy": last and last.policy,
+        "sla": sla and sla.value,
     }
 
 
