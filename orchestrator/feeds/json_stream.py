@@ -15,7 +15,7 @@ from ijson.common import JSONError
 
 from orchestrator.core.model import Frozen
 from orchestrator.errors import FeedInvalid
-from orchestrator.feeds.values import Node, prose
+from orchestrator.feeds.values import Node, prose, step_of
 
 MIB = 1 << 20
 Event = tuple[str, Any]
@@ -127,7 +127,7 @@ class _Stream:
         self._items += 1
         if self._items > self._limits.items:
             raise self._invalid(f"there are more than {self._limits.items} items")
-        above = "".join(f"/{step}" for step in self._at[:-1])
+        above = "".join(f"/{step_of(step)}" for step in self._at[:-1])
         top = Node(None, file=self._file, part=self._part, key=above)
         return Node(self._value(events, first), file=self._file, part=self._part, parent=top, key=key)
 

@@ -36,6 +36,11 @@ def prose(text: str, most: int = 300) -> str | None:
     return (line if len(line) <= most else line[: most - 1] + "…") or None
 
 
+def step_of(key: str) -> str:
+    """A name as a JSON pointer has it. Source: RFC 6901, 3."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
 class Node:
     """A value in a document, which knows its place: ``part`` is the member of an archive that it stands in."""
 
@@ -57,7 +62,7 @@ class Node:
         steps: list[str] = []
         node: Node | None = self
         while node is not None and node.above is not None:
-            steps.append(node.key.replace("~", "~0").replace("/", "~1"))
+            steps.append(step_of(node.key))
             node = node.above
         prefix = node.key if node is not None else ""
         return "".join([prefix, *(f"/{step}" for step in reversed(steps))])
