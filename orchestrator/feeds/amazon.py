@@ -12,7 +12,7 @@ from pathlib import Path
 
 from orchestrator.core.advisories import Entry
 from orchestrator.errors import NotFound
-from orchestrator.feeds.amazon_repositories import MIRRORS, synced
+from orchestrator.feeds.amazon_repositories import MIRRORS, URL, synced
 from orchestrator.feeds.amazon_update import BULLETIN, DIST_TAG, entry_of
 from orchestrator.feeds.opening import beginning, opened
 from orchestrator.feeds.skipped import Skipped
@@ -53,7 +53,8 @@ class Amazon:
     def files(self, part: str, known: Known, fetch: Fetch) -> Iterator[FeedFile | Unchanged]:
         if part not in MIRRORS:
             raise NotFound(f"{self.name} has no part {part!r}; there are: {', '.join(MIRRORS)}")
-        return synced(self, part, known.url(part, MIRRORS[part]), known.status(part), fetch)
+        mirrors = known.url(part, f"{known.url(self.name, URL).rstrip('/')}/{MIRRORS[part]}")
+        return synced(self, part, mirrors, known.status(part), fetch)
 
 
 def part_of(bulletin: str, text: str) -> str | None:

@@ -19,18 +19,17 @@ from orchestrator.feeds.xml_stream import elements
 from orchestrator.ports.advisories import FeedFile
 from orchestrator.ports.feeds import Fetch, Fetched, Unchanged
 
-_AL2 = "https://cdn.amazonlinux.com/2"
-_AL2023 = "https://cdn.amazonlinux.com/al2023"
+URL = "https://cdn.amazonlinux.com"
 MIRRORS: Mapping[str, str] = {
-    "amazon/2/core": f"{_AL2}/core/latest/x86_64/mirror.list",
-    "amazon/2/livepatch": f"{_AL2}/extras/livepatch/latest/x86_64/mirror.list",
-    "amazon/2/kernel-5.4": f"{_AL2}/extras/kernel-5.4/latest/x86_64/mirror.list",
-    "amazon/2/kernel-5.10": f"{_AL2}/extras/kernel-5.10/latest/x86_64/mirror.list",
-    "amazon/2/kernel-5.15": f"{_AL2}/extras/kernel-5.15/latest/x86_64/mirror.list",
-    "amazon/2023/core": f"{_AL2023}/core/mirrors/latest/x86_64/mirror.list",
-    "amazon/2023/livepatch": f"{_AL2023}/kernel-livepatch/mirrors/latest/x86_64/mirror.list",
+    "amazon/2/core": "2/core/latest/x86_64/mirror.list",
+    "amazon/2/livepatch": "2/extras/livepatch/latest/x86_64/mirror.list",
+    "amazon/2/kernel-5.4": "2/extras/kernel-5.4/latest/x86_64/mirror.list",
+    "amazon/2/kernel-5.10": "2/extras/kernel-5.10/latest/x86_64/mirror.list",
+    "amazon/2/kernel-5.15": "2/extras/kernel-5.15/latest/x86_64/mirror.list",
+    "amazon/2023/core": "al2023/core/mirrors/latest/x86_64/mirror.list",
+    "amazon/2023/livepatch": "al2023/kernel-livepatch/mirrors/latest/x86_64/mirror.list",
 }
-"""By part. The updateinfo of one architecture lists the packages of all."""
+"""By part, below the URL. The updateinfo of one architecture lists the packages of all."""
 
 _SMALL = 4 << 20
 _MIRROR = re.compile(r"https?://[!-~]{1,500}")

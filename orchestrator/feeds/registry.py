@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 
 from orchestrator.errors import NotFound
+from orchestrator.feeds.amazon import Amazon
 from orchestrator.feeds.debian import Debian
 from orchestrator.feeds.epss import Epss
 from orchestrator.feeds.kev import Kev
 from orchestrator.feeds.osv import Osv
+from orchestrator.feeds.redhat import RedHat
 from orchestrator.feeds.ubuntu_lsn import UbuntuLsn
 from orchestrator.ports.feeds import LikelihoodFeed, SyncedFeed
 
-_ALL: tuple[SyncedFeed, ...] = (Kev(), Debian(), Osv(), UbuntuLsn())
+_ALL: tuple[SyncedFeed, ...] = (Kev(), Debian(), Osv(), UbuntuLsn(), RedHat(), Amazon())
 FEEDS: Mapping[str, SyncedFeed] = {feed.name: feed for feed in _ALL}
 """Feeds of advisories, by name, in the order in which a file is offered to them."""
 

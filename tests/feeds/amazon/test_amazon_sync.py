@@ -11,13 +11,14 @@ from orchestrator.core.advisories import FeedStatus
 from orchestrator.core.model import Moment
 from orchestrator.errors import FeedInvalid, FeedUnavailable, NotFound
 from orchestrator.feeds.amazon import Amazon
-from orchestrator.feeds.amazon_repositories import MIRRORS
+from orchestrator.feeds.amazon_repositories import MIRRORS, URL
 from orchestrator.ports.advisories import FeedFile
 from orchestrator.ports.feeds import Known, Unchanged
 from tests.fakes.clock import FakeClock
 from tests.feeds.fake_fetch import FakeFetch
 
 PART = "amazon/2/livepatch"
+LIST = f"{URL}/{MIRRORS[PART]}"
 BASE = "https://cdn.example/2/extras/livepatch/guid"
 UPDATEINFO = gzip.compress((Path(__file__).parent / "golden" / "livepatch_2.xml").read_bytes(), mtime=0)
 DIGEST = hashlib.sha256(UPDATEINFO).hexdigest()
@@ -44,7 +45,7 @@ def repomd(
 
 def web(index: bytes | None = None, mirrors: str = BASE, updateinfo: bytes = UPDATEINFO) -> dict[str, bytes]:
     return {
-        MIRRORS[PART]: f"{mirrors}/\nhttps://other.example/\n".encode(),
+        LIST: f"{mirrors}/\nhttps://other.example/\n".encode(),
         f"{BASE}/repodata/repomd.xml": index or repomd(),
         f"{BASE}/repodata/{DIGEST}-updateinfo.xml.gz": updateinfo,
     }
@@ -79,17 +80,20 @@ def test_what_we_have_is_not_downloaded_again(tmp_path: Path) -> None:
     """The index says whether there is anything new."""
     fetch = FakeFetch(tmp_path, web())
     assert [Unchanged(feed=PART)] == list(Amazon().files(PART, succeeded(DIGEST), fetch))
-    assert [MIRRORS[PART], f"{BASE}/repodata/repomd.xml"] == fetch.asked
+    assert [LIST, f"{BASE}/repodata/repomd.xml"] == fetch.asked
     assert 1 == len(list(Amazon().files(PART, succeeded("0" * 64), fetch)))
 
 
 def test_a_mirror_can_take_the_place_of_amazons(tmp_path: Path) -> None:
-    """By part: its list of mirrors, which may be unencrypted within a site."""
-    url = "http://mirror.example/al2/livepatch/mirror.list"
-    base = "http://mirror.example/al2/livepatch/x86_64"
-    made = {url: b"http://mirror.example/al2/livepatch/$basearch/\n"}
-    made |= {at.replace(BASE, base): content for at, content in web().items() if at.startswith(BASE)}
-    assert 1 == len(list(Amazon().files(PART, Known(urls={PART: url}), FakeFetch(tmp_path, made))))
+    """Its list of mirrors by part, or a folder for all of them; within a site it may be unencrypted."""
+    base = "http://mirror.example/al2/x86_64"
+    served = {at.replace(BASE, base): content for at, content in web().items() if at.startswith(BASE)}
+    for url, urls in (
+        ("http://mirror.example/al2.list", {PART: "http://mirror.example/al2.list"}),
+        (f"http://mirror.example/amazon/{MIRRORS[PART]}", {"amazon": "http://mirror.example/amazon/"}),
+    ):
+        fetch = FakeFetch(tmp_path, served | {url: b"http://mirror.example/al2/$basearch/\n"})
+        assert 1 == len(list(Amazon().files(PART, Known(urls=urls), fetch)))
 
 
 @pytest.mark.parametrize(
@@ -121,4 +125,4 @@ def test_what_is_no_repository_is_refused(tmp_path: Path, made: Mapping[str, byt
 def test_a_repository_that_does_not_answer_is_unavailable(tmp_path: Path) -> None:
     """The error names the URL."""
     with pytest.raises(FeedUnavailable, match=r"repomd\.xml"):
-        list(Amazon().files(PART, Known(), FakeFetch(tmp_path, {MIRRORS[PART]: BASE.encode()})))
+        list(Amazon().files(PART, Known(), FakeFetch(tmp_path, {LIST: BASE.encode()})))
