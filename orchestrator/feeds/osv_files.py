@@ -37,8 +37,7 @@ class Look(NamedTuple):
     @classmethod
     def of_start(cls, path: Path) -> "Look":
         """Whether it is an archive, from its first bytes."""
-        with path.open("rb") as opened_file:
-            return cls(is_archive=opened_file.read(4) == b"PK\x03\x04")
+        return cls(is_archive=beginning(path, 4) == b"PK\x03\x04")
 
 
 def look_at(path: Path) -> Look | None:
