@@ -28,9 +28,13 @@ def safe(value: object) -> str:
 
 def print_json(document: Any) -> None:
     """Exactly one JSON document, readable, and with nothing raw in it that a terminal would act on."""
+    sys.stdout.write(json_text(document) + "\n")
+
+
+def json_text(document: Any) -> str:
+    """The same as text, without the end of the last line."""
     text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
-    harmless = "\n".join(_CONTROL.sub(_escaped, line) for line in text.split("\n"))
-    sys.stdout.write(harmless + "\n")
+    return "\n".join(_CONTROL.sub(_escaped, line) for line in text.split("\n"))
 
 
 def _escaped(found: re.Match[str]) -> str:

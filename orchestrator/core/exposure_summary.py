@@ -126,7 +126,7 @@ class _Report:
 
     def add_standing(self, standing: Standing) -> None:
         host = self._fleet.hosts.get(standing.host_id)
-        if host is None or host.is_retired or is_over(standing) or not self._is_wanted(standing.severity):
+        if host is None or host.is_retired or standing.is_over or not self._is_wanted(standing.severity):
             return
         silent = self._fleet.silent.get(host.id)
         is_unknown = silent is not None or standing.state is ExposureState.UNKNOWN
@@ -194,13 +194,6 @@ class _Report:
                 counted[SlaState.ACCEPTED] += 1
         counted[sla_state(span, self._now, (), fleet.due_soon)] += len(dates.cves) - counted[SlaState.ACCEPTED]
         return counted
-
-
-def is_over(standing: Standing) -> bool:
-    """Whether its CVEs no longer concern the host without having been fixed: as `core.exposure_report.is_over`."""
-    last = standing.spans[-1] if standing.spans else None
-    ended = last is not None and last.method in NOT_FIXED and last.closed_at == standing.since
-    return ended and standing.state is ExposureState.UNKNOWN
 
 
 def _in_order(by: Grouping | None) -> Callable[[ExposureRow], tuple[bool, int, str]]:

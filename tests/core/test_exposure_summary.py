@@ -205,7 +205,7 @@ def test_what_is_covered_over_or_retired_is_neither_open_nor_unknown() -> None:
     withdrawn = span(0, 5, method=ClosedBy.WITHDRAWN)
     standings = [
         standing("a", span(0, 5), state=ExposureState.COVERED, reason=CoveredBy.FIXED),
-        standing("a", withdrawn, state=ExposureState.UNKNOWN, since=on(5)),
+        standing("a", withdrawn, state=ExposureState.UNKNOWN, since=on(5), is_over=True),
         standing("old", span(0)),
     ]
     hosts = [host("a"), host("old", retired_at=on(20))]
