@@ -1,5 +1,6 @@
 """The only place where objects are wired together. Everything is made when it is first asked for."""
 
+import hashlib
 import os
 import secrets
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from ulid import ULID
 from orchestrator.backends.registry import BACKENDS, backend
 from orchestrator.catalogue import DirectoryModuleFiles, read_patch
 from orchestrator.clock import SystemClock
+from orchestrator.core.advisories import Imported
 from orchestrator.core.fleet import Fleet, Member
 from orchestrator.core.hosts import Host
 from orchestrator.core.identity import HostRecord
@@ -20,7 +22,7 @@ from orchestrator.core.patches import Patch
 from orchestrator.core.plans import Plan
 from orchestrator.core.sightings import CheckRecord
 from orchestrator.dispatch.threads import ThreadDispatcher
-from orchestrator.errors import NotAvailable, PlaybookInvalid
+from orchestrator.errors import FeedInvalid, NotAvailable, PlaybookInvalid, SettingsInvalid
 from orchestrator.inventory import load_inventory
 from orchestrator.playbook_files import load_playbook
 from orchestrator.ports.store import Store
@@ -28,15 +30,18 @@ from orchestrator.services.carry_out_attempt import AttemptRunner
 from orchestrator.services.check_hosts import CheckHosts, HostCheck
 from orchestrator.services.diagnose_hosts import DiagnoseHosts
 from orchestrator.services.drive_rollout import DriveRollout
+from orchestrator.services.import_advisories import FeedResult, ImportAdvisories
 from orchestrator.services.manage_catalogue import ManageCatalogue
 from orchestrator.services.order_rollout import OrderRollout
 from orchestrator.services.plan_rollout import PlanRollout
+from orchestrator.services.read_advisories import ReadAdvisories
 from orchestrator.services.read_fleet import ReadFleet, by_module
 from orchestrator.services.read_only import require_write
 from orchestrator.services.read_rollouts import ReadRollouts
 from orchestrator.services.refresh_inventory import RefreshInventory
 from orchestrator.services.retire_host import RetireHost
 from orchestrator.services.settle_identities import SettleIdentities
+from orchestrator.services.sync_advisories import SyncAdvisories
 from orchestrator.services.trust_hosts import TrustHosts
 from orchestrator.services.update_exposures import UpdateExposures
 from orchestrator.settings import FILE, Origins, Settings
@@ -173,6 +178,68 @@ class App:
         return ManageCatalogue(
             keep_files=self.modules.keep, store=self.store, clock=self.clock, update_exposures=self.update_exposures
         )
+
+    @cached_property
+    def read_advisories(self) -> ReadAdvisories:
+        """Published vulnerability data as it is shown."""
+        return ReadAdvisories(store=self.store)
+
+    def import_advisories(self) -> ImportAdvisories:
+        """Files of feeds, taken in."""
+        # Readers of feeds are imported here: no other command shall wait for them.
+        from orchestrator.feeds.registry import FEEDS, LIKELIHOODS  # noqa: PLC0415
+
+        return ImportAdvisories(
+            feeds=FEEDS,
+            scores=LIKELIHOODS,
+            store=self.store.feeds,
+            clock=self.clock,
+            digest=sha256_of,
+            on_change=self._advisories_changed,
+        )
+
+    def sync_advisories(
+        self,
+        names: Sequence[str] = (),
+        *,
+        older_than: timedelta = timedelta(0),
+        on_part: Callable[[str], None] = lambda _part: None,
+        on_result: Callable[[FeedResult], None] = lambda _result: None,
+    ) -> tuple[FeedResult, ...]:
+        """Download and take in these feeds, or what the fleet needs. Raises `SettingsInvalid`, `NotFound`, `Conflict`
+        while another sync is under way, `FeedUnavailable` where proxy or CA file cannot be used."""
+        from orchestrator.feeds.download import DownloadSettings, HttpFetch  # noqa: PLC0415  see above
+        from orchestrator.feeds.registry import feed  # noqa: PLC0415
+
+        proxy = self.settings.feed_proxy
+        settings = DownloadSettings(
+            most=self.settings.feed_max_bytes,
+            proxy=None if proxy is None else proxy.get_secret_value(),
+            ca_file=self.settings.feed_ca_file,
+        )
+        sync = SyncAdvisories(
+            source=feed,
+            enabled=self._enabled_feeds(),
+            take=self.import_advisories(),
+            store=self.store,
+            clock=self.clock,
+            urls=self.settings.feed_urls,
+        )
+        with HttpFetch(self.settings.feed_files, settings, self.clock) as fetch:
+            return sync(fetch, names, older_than=older_than, on_part=on_part, on_result=on_result)
+
+    def _enabled_feeds(self) -> tuple[str, ...]:
+        from orchestrator.feeds.registry import FEEDS, LIKELIHOODS  # noqa: PLC0415  see above
+
+        known = (*FEEDS, *LIKELIHOODS)
+        for field, names in (("feeds", self.settings.feeds or ()), ("feed_urls", self.settings.feed_urls)):
+            for name in names:
+                if name.partition("/")[0] not in known:
+                    raise SettingsInvalid(f"there is no feed {name!r}; there are: {', '.join(known)}", field=field)
+        return known if self.settings.feeds is None else self.settings.feeds
+
+    def _advisories_changed(self, changed: Imported) -> None:  # noqa: ARG002  all of them are rebuilt
+        self.update_exposures.everywhere()
 
     def order_rollout(self) -> OrderRollout:
         """Orders to rollouts."""
@@ -329,6 +396,15 @@ SETTINGS_FILE = """\
 # inventory = "inventory"
 # database_url = "postgresql+psycopg://patchwave@db.example.com/patchwave"
 """
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file of any size. Raises `FeedInvalid`."""
+    try:
+        with path.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as exc:
+        raise FeedInvalid(f"cannot be read: {exc.strerror}", file=str(path)) from exc
 
 
 def _write_private(file: Path, text: str) -> None:

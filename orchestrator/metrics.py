@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from orchestrator.core.advisories import FeedStatus
 from orchestrator.core.exposure_states import ClosedBy, ExposureClock, ExposureState
 from orchestrator.core.exposure_tally import ExposureTally
 from orchestrator.core.facts import PatchState
@@ -87,6 +88,7 @@ class StoreCollector(Collector):
         yield _stalled(current)
         yield _coverage_expiring(current, now)
         yield from _oldest_check(hosts)
+        yield _feeds(self._store.feeds.statuses())
         heads = self._store.rollouts.heads()
         yield _rollouts(head.state_name for head in heads)
         yield _rollout_hosts(self._ended.counted(head) for head in heads)
@@ -271,6 +273,17 @@ def _oldest_check(hosts: Sequence[HostGlance]) -> Iterator[Metric]:
             "When the host that was seen longest ago was last seen.",
             value=min(seen),
         )
+
+
+def _feeds(statuses: Iterable[FeedStatus]) -> Metric:
+    family = GaugeMetricFamily(
+        "patchwave_feed_last_success_timestamp_seconds",
+        "When a feed was last read whole, or had nothing newer; 0 where it never was.",
+        labels=["feed"],
+    )
+    for status in statuses:
+        family.add_metric([status.feed], status.succeeded_at.timestamp() if status.succeeded_at is not None else 0)
+    return family
 
 
 def _rollouts(states: Iterable[str]) -> Metric:

@@ -1,4 +1,4 @@
-"""``patchwave serve``: periodic checks, metrics, health and the API."""
+"""``patchwave serve``: periodic checks, vulnerability data, metrics, health and the API."""
 
 import ipaddress
 import signal
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 ROLLOUTS_INTERVAL = timedelta(seconds=2)
+FEEDS_INTERVAL = timedelta(minutes=5)
+"""How often it is looked which feeds are due: the first host of a distribution need not wait for hours for its data."""
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -33,7 +35,7 @@ def serve(
     host: Annotated[str, typer.Option(help="A loopback address: there is no authentication yet.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
 ) -> None:
-    """Check the fleet periodically; serve /metrics, /healthz, /readyz and the read-only part of /api/v1."""
+    """Check the fleet, sync feeds; serve /metrics, /healthz, /readyz and the read-only part of /api/v1."""
     if not _is_loopback(host):
         raise NotAllowed(f"serve binds loopback only until there is authentication, not {host}: use 127.0.0.1 or ::1")
     # The web stack is imported here: no other command shall wait for it.
@@ -87,8 +89,14 @@ def _jobs(app: App, metrics: "Metrics", engines: Engines) -> tuple[Every, ...]:
             log.warning("inventory", detail=warning)
         app.scan(fleet.members, metrics.observe_check, deep_after=app.settings.deep_check_interval)
 
+    def sync_advisories() -> None:
+        for result in app.sync_advisories(older_than=app.settings.feed_interval):
+            if result.error is not None:
+                log.warning("feed failed", feed=result.feed, error=result.error.code, detail=str(result.error))
+
     return (
         Every(name="check", interval=app.settings.check_interval, run=check_fleet),
+        Every(name="advisories", interval=min(FEEDS_INTERVAL, app.settings.feed_interval), run=sync_advisories),
         Every(name="rollouts", interval=ROLLOUTS_INTERVAL, run=engines.look),
     )
 

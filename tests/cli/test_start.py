@@ -10,8 +10,11 @@ import pytest
 
 from tests.cli.terminal import Terminal
 
-HEAVY = {"alembic", "asyncssh", "elftools", "fastapi", "prometheus_client", "starlette", "uvicorn"}
-"""What takes long to import: migrations, the simulated fleet's SSH server, reading modules, the service."""
+HEAVY = {
+    "alembic", "asyncssh", "cvss", "elftools", "fastapi", "httpx", "ijson", "prometheus_client", "starlette", "uvicorn",
+    "zstandard",
+}  # fmt: skip
+"""What takes long to import: migrations, the simulated fleet's SSH server, reading modules and feeds, the service."""
 
 PROGRAM = textwrap.dedent("""
     import sys

@@ -13,6 +13,7 @@ from typer.main import get_command
 from orchestrator import errors
 from orchestrator.backends.registry import BACKENDS
 from orchestrator.cli.main import cli
+from orchestrator.feeds.registry import FEEDS, LIKELIHOODS
 from orchestrator.settings import PREFIX, Settings
 from tests.api.service import Service
 
@@ -82,3 +83,11 @@ def _usages() -> dict[str, str]:
 def test_every_backend_has_a_page(name: str) -> None:
     """docs/reference/backend-NAME.md exists and says what the backend does."""
     assert (REFERENCE / f"backend-{name}.md").read_text().startswith("# ")
+
+
+@pytest.mark.parametrize("name", sorted([*FEEDS, *LIKELIHOODS]))
+def test_every_feed_has_a_page(name: str) -> None:
+    """docs/reference/feed-NAME.md exists, and docs/reference/feeds.md leads to it."""
+    page = f"feed-{name.replace('_', '-')}.md"
+    assert (REFERENCE / page).read_text().startswith(f"# Feed `{name}`")
+    assert f"| [`{name}`]({page}) |" in (REFERENCE / "feeds.md").read_text()
