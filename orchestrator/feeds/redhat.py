@@ -27,6 +27,9 @@ URL = "https://security.access.redhat.com/data/csaf/v2/vex/"
 LIMITS = OpenLimits(expanded=64 << 30, ratio=1000, member=64 * MIB)
 """Documents repeat themselves: the archive expands to many times its size."""
 JSON_LIMITS = JsonLimits(item_bytes=64 * MIB)
+MOST_VALUES = 4_000_000
+"""Of one document: empty objects take twenty times the room in memory that they take in a file. The largest real ones
+have some hundred thousand."""
 
 _DOCUMENT = re.compile(rb'\A\s*\{.*"category"\s*:\s*"csaf_vex"', re.DOTALL)
 _PUBLISHER = re.compile(rb'"namespace"\s*:\s*"https://www\.redhat\.com/?"')
@@ -56,7 +59,7 @@ class RedHat:
         elif not is_list(start):  # of deletions, which are in `FeedFile.deleted`
             with opened(file.path, name=file.source) as content:
                 data = content.read(JSON_LIMITS.item_bytes + 1)
-            yield entry_of(document(data, file.source, limits=JSON_LIMITS), skipped)
+            yield entry_of(_read(data, file.source), skipped)
         skipped.tell(self.name, file.source)
 
     def parts(self, known: Known) -> Sequence[str]:
@@ -89,9 +92,14 @@ def _is_document(name: str) -> bool:
 
 
 def _entry(member: ArchiveMember, source: str, skipped: Skipped) -> Entry:
-    root = document(member.data, source, part=member.name, limits=JSON_LIMITS)
-    entry = entry_of(root, skipped)
+    entry = entry_of(_read(member.data, source, member.name), skipped)
     found = MEMBER.fullmatch(member.name)
     if found is None or found[1].upper() != entry.id:
         raise Node(None, file=source, part=member.name).invalid(f"is about {entry.id}, and its name about another")
     return entry
+
+
+def _read(data: bytes, source: str, part: str = "") -> Node:
+    if sum(data.count(sign) for sign in (b"{", b"[", b",")) > MOST_VALUES:
+        raise Node(None, file=source, part=part).invalid(f"has more than {MOST_VALUES} values")
+    return document(data, source, part=part, limits=JSON_LIMITS)

@@ -91,6 +91,7 @@ def test_other_files_are_not_taken_for_red_hats(tmp_path: Path, content: bytes) 
         ({name_of(ONE): b'{"document":'}, r"2099/cve-2099-1234.json#.*byte 12"),
         ({name_of(ONE): b"\xff\xfe"}, "not UTF-8"),
         ({name_of(ONE): vex(ONE), "./" + name_of(TWO): []}, "should be an object"),
+        ({name_of(ONE): b"[" + b"{}," * 3_000_000 + b"{}]"}, "has more than 4000000 values"),
         ({"README": b"nothing else"}, "is an archive without documents"),
     ],
 )
