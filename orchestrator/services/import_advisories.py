@@ -109,8 +109,8 @@ class ImportAdvisories:
         return FeedResult(feed=file.feed, state=state, source=file.source, imported=imported)
 
     def tell(self, results: Sequence[FeedResult]) -> None:
-        """Tell what these changed together, if anything."""
-        together = merged([result.imported for result in results])
+        """Tell what these changed together, if anything. Scores decide no exposure: they are not told of."""
+        together = merged([one.imported for one in results if one.feed.partition("/")[0] not in self.scores])
         if together.packages or together.cves:
             self.on_change(together)
 

@@ -81,7 +81,7 @@ def apply_intents(product: Patchwave) -> int:
 
 def metrics(product: Patchwave) -> dict[str, list[tuple[dict[str, str], float]]]:
     """What a running service exposes: samples by name."""
-    service = product.start("serve", "--port", "0", PATCHWAVE_CHECK_INTERVAL="1h")
+    service = product.start("serve", "--port", "0", PATCHWAVE_CHECK_INTERVAL="1h", PATCHWAVE_FEEDS="none")
     try:
         assert service.stderr is not None
         line = next(line for line in service.stderr if "http://" in line)
