@@ -13,12 +13,13 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from orchestrator.core.advisories import FeedStatus
-from orchestrator.core.exposure_states import ClosedBy, ExposureClock, ExposureState
+from orchestrator.core.exposure_states import ClosedBy, ExposureClock
 from orchestrator.core.exposure_tally import ExposureTally
 from orchestrator.core.facts import PatchState
 from orchestrator.core.host_glance import HostGlance
 from orchestrator.core.patches import Severity
 from orchestrator.core.sightings import CheckRecord
+from orchestrator.core.standings import closed_windows
 from orchestrator.core.windows import Window
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import RolloutHead, Store
@@ -26,8 +27,8 @@ from orchestrator.ports.store import RolloutHead, Store
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 TIME_TO_PATCH_BUCKETS = (5 * MINUTE, HOUR, 6 * HOUR, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 30 * DAY, 90 * DAY, 180 * DAY)
 CHECK_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-SLICE = 5_000
-"""Closures that are in memory at a time."""
+SLICE = 500
+"""Closures that are in memory at a time, each of many CVEs."""
 
 FIXED_BY = frozenset({ClosedBy.LIVE_PATCH, ClosedBy.REBOOT, ClosedBy.PACKAGE})
 """What counts as a time to patch; a host that went away was not patched."""
@@ -74,8 +75,7 @@ class StoreCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """All families, from one look at the store."""
         now, hosts = self._clock.now(), self._store.hosts.glances()
-        glances = {host.host_id: host for host in hosts}
-        tallies = [_as_of(one, glances.get(one.host_id), now) for one in self._store.exposures.tallies()]
+        tallies = self._store.exposures.tallies(now)
         yield _build_info()
         yield from self._closed.families()
         yield _exposures(tallies)
@@ -93,7 +93,7 @@ class StoreCollector(Collector):
         yield _rollouts(head.state_name for head in heads)
         yield _rollout_hosts(self._ended.counted(head) for head in heads)
         if self._per_host:
-            yield _exposed_per_host(hosts, tallies)
+            yield _exposed_per_host(hosts, self._store.exposures.exposed_by_host(now))
 
 
 def _build_info() -> Metric:
@@ -122,7 +122,7 @@ class _ClosedWindows:
         """As of now."""
         with self._lock:
             while closures := self._store.exposures.closures(self._read, SLICE):
-                for window in closures:
+                for window in (window for closure in closures for window in closed_windows(closure)):
                     self._add(window)
                 self._read += len(closures)
             return _time_to_patch(self._taken), _reboots_avoided(len(self._spared))
@@ -172,13 +172,6 @@ def _reboots_avoided(boots: int) -> Metric:
     )
     family.add_metric([], boots)
     return family
-
-
-def _as_of(one: ExposureTally, host: HostGlance | None, now: datetime) -> ExposureTally:
-    """Silence past the time when a check was due makes it unknown, as `services.read_fleet.as_of` has it."""
-    if host is None or host.last_seen is None or not host.is_overdue(now):
-        return one
-    return one.model_copy(update={"state": ExposureState.UNKNOWN})
 
 
 def _exposures(tallies: Sequence[ExposureTally]) -> Metric:
@@ -328,11 +321,8 @@ def _rollout_hosts(ended: Iterable[Counter[tuple[str, str]]]) -> Metric:
     return family
 
 
-def _exposed_per_host(hosts: Sequence[HostGlance], tallies: Sequence[ExposureTally]) -> Metric:
-    counted = Counter[str]()
-    for one in tallies:
-        counted[one.host_id] += one.count if one.state is ExposureState.EXPOSED else 0
+def _exposed_per_host(hosts: Sequence[HostGlance], counted: Mapping[str, int]) -> Metric:
     family = GaugeMetricFamily("patchwave_host_exposed", "CVEs that a host is exposed to.", labels=["host"])
     for host in hosts:
-        family.add_metric([host.name], counted[host.host_id])
+        family.add_metric([host.name], counted.get(host.host_id, 0))
     return family

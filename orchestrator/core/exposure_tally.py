@@ -5,13 +5,12 @@ from collections.abc import Iterable
 from orchestrator.core.exposure_states import ExposureState, Remedy
 from orchestrator.core.model import Frozen, Moment
 from orchestrator.core.patches import Severity
-from orchestrator.core.windows import Exposure
+from orchestrator.core.standings import Standing
 
 
 class ExposureTally(Frozen):
-    """So many current exposures of one host. ``oldest``: the earliest ``detected_at`` of those whose window is open."""
+    """So many current exposures of a fleet. ``oldest``: the earliest ``detected_at`` of those whose window is open."""
 
-    host_id: str
     severity: Severity
     state: ExposureState
     remedy: Remedy
@@ -19,24 +18,23 @@ class ExposureTally(Frozen):
     oldest: Moment | None = None
 
 
-def tally(exposure: Exposure) -> ExposureTally:
-    """One exposure, counted."""
-    last = exposure.windows[-1] if exposure.windows else None
+def tally(standing: Standing) -> ExposureTally:
+    """One standing, counted: each of its CVEs is an exposure."""
+    last = standing.spans[-1] if standing.spans else None
     return ExposureTally(
-        host_id=exposure.host_id,
-        severity=exposure.severity,
-        state=exposure.state,
-        remedy=exposure.remedy,
-        count=1,
+        severity=standing.severity,
+        state=standing.state,
+        remedy=standing.remedy,
+        count=len(standing.marks),
         oldest=last.detected_at if last is not None and last.closed_at is None else None,
     )
 
 
 def summed(tallies: Iterable[ExposureTally]) -> tuple[ExposureTally, ...]:
-    """One for each host, severity, state and remedy, in that order."""
+    """One for each severity, state and remedy, in that order."""
     found: dict[tuple[str, ...], ExposureTally] = {}
     for one in tallies:
-        key = (one.host_id, one.severity, one.state, one.remedy)
+        key = (one.severity, one.state, one.remedy)
         found[key] = one if key not in found else _together(found[key], one)
     return tuple(found[key] for key in sorted(found))
 

@@ -7,7 +7,9 @@ hosts have as well: ten thousand hosts do not come to millions of rows.
 
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import SkipValidation
 
 from orchestrator.core.exposure_states import ClosedBy, CoveredBy, ExposureState, Remedy
 from orchestrator.core.model import Frozen, Moment
@@ -31,6 +33,10 @@ class Graded(NamedTuple):
 
     severity: Severity
     since: datetime
+
+
+Marks = Annotated[tuple[Mark, ...], SkipValidation]
+"""As they are given, not copied: hosts share them, and are many."""
 
 
 class Gap(NamedTuple):
@@ -76,7 +82,7 @@ class Standing(Frozen):
     spans: tuple[Span, ...]
     unknown_seconds: float = 0.0
     is_over: bool = False
-    marks: tuple[Mark, ...]
+    marks: Marks
 
 
 class Closure(Frozen):
@@ -85,7 +91,7 @@ class Closure(Frozen):
 
     host_id: str
     span: Span
-    marks: tuple[Mark, ...]
+    marks: Marks
 
 
 def exposures(standing: Standing) -> Iterator[Exposure]:

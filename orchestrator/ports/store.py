@@ -4,7 +4,7 @@ All writes are transactions: they happen whole or not at all. Every method raise
 cannot be reached.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from orchestrator.core.advisories import PackageKey
@@ -17,7 +17,7 @@ from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.core.model import Frozen, Moment
 from orchestrator.core.patches import Patch
 from orchestrator.core.sightings import CheckRecord, Sighting
-from orchestrator.core.windows import Exposure, Window
+from orchestrator.core.standings import Closure, Standing
 from orchestrator.ports.advisories import AdvisoryIndex, AdvisoryStore, FeedStore
 from orchestrator.ports.sla import AcceptanceStore, PolicyStore
 
@@ -111,31 +111,60 @@ class CatalogueStore(Protocol):
         """Take an item out. Raises `NotFound`."""
         ...
 
+    def version(self) -> str:
+        """Another one after every change."""
+        ...
+
 
 class ExposureStore(Protocol):
-    """What is derived from sightings and the catalogue: current exposures, and the append-only closures."""
+    """What is derived from sightings and from all that was told: where hosts stand, and the append-only closures."""
 
-    def replace(self, host_id: str, exposures: Sequence[Exposure]) -> None:
-        """Put these in the place of all of the host's; append closures of windows that were not closed before. A window
-        is known by host, CVE and ``detected_at``. Raises `NotFound` when the host is not registered."""
+    def replace_many(
+        self, standings: Mapping[str, Sequence[Standing]], markers: Mapping[str, str] | None = None
+    ) -> None:
+        """Put these in the place of all standings of these hosts, by host id, in one transaction, and append closures
+        of what was not closed before: grouped by host and span; known by host, CVE, ``detected_at`` and ``closed_at``,
+        however they were grouped before. ``markers``: see there; a host without one has none then. Raises `NotFound`
+        when a host is not registered."""
         ...
 
-    def replace_many(self, exposures: Mapping[str, Sequence[Exposure]]) -> None:
-        """The same for many hosts in one transaction."""
+    def markers(self, host_ids: Iterable[str]) -> Mapping[str, str]:
+        """What these hosts' standings were made of, in the words that came with them; no word where none came."""
         ...
 
-    def all(self) -> tuple[Exposure, ...]:
-        """All current exposures."""
+    def of(self, host_ids: Iterable[str]) -> Mapping[str, tuple[Standing, ...]]:
+        """The standings of these hosts; one without any is left out."""
         ...
 
-    def tallies(self) -> tuple[ExposureTally, ...]:
-        """Current exposures that are not over (`core.exposure_report.is_over`), of hosts that are not retired, counted
-        by host, severity, state and remedy, in that order."""
+    def all(self) -> Iterator[Standing]:
+        """All standings, by host id, one by one: there are very many. Marks that are equal are the same object, here
+        and wherever standings are read."""
         ...
 
-    def closures(self, skip: int = 0, most: int | None = None) -> tuple[Window, ...]:
+    def with_cve(self, cve: str) -> tuple[Standing, ...]:
+        """The standings that have that CVE, by host id."""
+        ...
+
+    def hosts_with(self, cves: Collection[str]) -> frozenset[str]:
+        """Hosts that have a standing with one of these CVEs."""
+        ...
+
+    def tallies(self, now: Moment) -> tuple[ExposureTally, ...]:
+        """Exposures that are not over, of hosts that are not retired, counted by severity, state and remedy, in that
+        order. Of hosts whose next check is overdue all are unknown."""
+        ...
+
+    def exposed_by_host(self, now: Moment) -> Mapping[str, int]:
+        """To how many CVEs each host is exposed: without those that are retired, overdue or exposed to none."""
+        ...
+
+    def closures(self, skip: int = 0, most: int | None = None) -> tuple[Closure, ...]:
         """Every closure ever appended but the first ``skip``, at most so many, in the order in which they were: whoever
         has read some reads on from there."""
+        ...
+
+    def closed_since(self, moment: Moment) -> tuple[Closure, ...]:
+        """The closures of windows that closed then or later, in the order in which they were appended."""
         ...
 
 

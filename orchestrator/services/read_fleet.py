@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.backends.registry import BACKENDS
-from orchestrator.core.exposure_report import exposure_row, is_over
+from orchestrator.core.exposure_report import exposure_row
 from orchestrator.core.exposure_states import ExposureState
 from orchestrator.core.host_glance import HostGlance
 from orchestrator.core.host_view import host_view
 from orchestrator.core.identity import HostRecord
 from orchestrator.core.patches import Patch
+from orchestrator.core.standings import exposures
 from orchestrator.core.windows import Exposure
 from orchestrator.errors import NotFound
 from orchestrator.ports.runtime import Clock
@@ -57,8 +58,11 @@ class ReadFleet:
     def exposures(self) -> tuple[Exposure, ...]:
         """All current exposures of hosts that are not retired; what nobody looked at in time is unknown."""
         glances, now = {one.host_id: one for one in self.store.hosts.glances()}, self.clock.now()
-        current = (one for one in self.store.exposures.all() if one.host_id in glances and not is_over(one))
-        return tuple(as_of(exposure, glances[exposure.host_id], now) for exposure in current)
+        current = (one for one in self.store.exposures.all() if one.host_id in glances and not one.is_over)
+        each = sorted(
+            (one for standing in current for one in exposures(standing)), key=lambda one: (one.host_id, one.cve)
+        )
+        return tuple(as_of(exposure, glances[exposure.host_id], now) for exposure in each)
 
     def exposure_rows(self) -> list[Json]:
         """The rows of ``exposure list --json``, by host name and CVE."""

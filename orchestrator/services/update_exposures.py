@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator.core.exposure import windows
+from orchestrator.core.exposure import standings
 from orchestrator.core.identity import HostRecord
 from orchestrator.core.matcher import Matcher
-from orchestrator.core.windows import Exposure
+from orchestrator.core.standings import Standing
+from orchestrator.core.timelines import Timelines
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Store
 
@@ -36,17 +37,17 @@ class UpdateExposures:
     def _rebuild(self, records: Sequence[HostRecord]) -> None:
         if not records:
             return
-        now, matcher = self.clock.now(), Matcher(self.store.catalogue.history())
+        now, timelines = self.clock.now(), Timelines(Matcher(self.store.catalogue.history()))
         for start in range(0, len(records), BATCH):
-            self._rebuild_batch(records[start : start + BATCH], matcher, now)
+            self._rebuild_batch(records[start : start + BATCH], timelines, now)
 
-    def _rebuild_batch(self, records: Sequence[HostRecord], matcher: Matcher, now: datetime) -> None:
+    def _rebuild_batch(self, records: Sequence[HostRecord], timelines: Timelines, now: datetime) -> None:
         histories = self.store.sightings.history([record.id for record in records])
-        rebuilt: dict[str, tuple[Exposure, ...]] = {}
+        rebuilt: dict[str, tuple[Standing, ...]] = {}
         for record in records:
-            rebuilt[record.id] = windows(
+            rebuilt[record.id] = standings(
                 histories.get(record.id, ()),
-                matcher,
+                timelines,
                 now=now,
                 retired_at=record.retired_at,
                 incarnated_at=self._incarnated_at(record),

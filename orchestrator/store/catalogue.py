@@ -1,5 +1,7 @@
 """The catalogue's items."""
 
+import hashlib
+
 from sqlalchemy import select, update
 
 from orchestrator.core.catalogue import Catalogue
@@ -53,3 +55,10 @@ class SqlCatalogue:
         with self._database.write() as connection:
             if connection.execute(update(PATCHES).where(*in_force).values(removed_at=at)).rowcount == 0:
                 raise NotFound(f"the catalogue has no patch {patch_id}")
+
+    def version(self) -> str:
+        """A digest of which items there are and were. The table is small."""
+        query = select(PATCHES.c.id, PATCHES.c.added_at, PATCHES.c.removed_at).order_by(PATCHES.c.id)
+        with self._database.read() as connection:
+            rows = [tuple(row) for row in connection.execute(query)]
+        return hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()

@@ -1,145 +1,246 @@
-"""Current exposures, which are derived and replaced, and closures, which are appended for ever."""
+"""Standings, which are derived and replaced, and closures, which are appended for ever."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, delete, func, select, text
+from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, literal, select, text, tuple_
 
-from orchestrator.core.exposure_report import is_over
-from orchestrator.core.exposure_states import ClosedBy, ExposureState
-from orchestrator.core.exposure_tally import ExposureTally, summed, tally
-from orchestrator.core.windows import Exposure, Window
+from orchestrator.core.exposure_states import CoveredBy, ExposureState, Remedy
+from orchestrator.core.exposure_tally import ExposureTally, summed
+from orchestrator.core.model import Moment
+from orchestrator.core.patches import Severity
+from orchestrator.core.standing_groups import ClosureKey, new_closures
+from orchestrator.core.standings import Closure, Marks, Span, Standing
+from orchestrator.store import cve_sets
+from orchestrator.store.cve_sets import CveSets
 from orchestrator.store.database import Database
-from orchestrator.store.statements import (
-    CHUNK,
-    add_missing,
-    as_json,
-    earliest,
-    inside,
-    lock_hosts,
-    matching,
-    moment_of,
-    values_of,
-)
-from orchestrator.store.tables import CLOSURES, EXPOSURES, HOSTS
+from orchestrator.store.sightings import LATEST_OF_HOST
+from orchestrator.store.statements import CHUNK, Values, lock_hosts, matching, put
+from orchestrator.store.tables import CLOSURES, HOSTS, SIGHTINGS, STANDING_MARKERS, STANDINGS
 
-_KNOWN_BY = (CLOSURES.c.host_id, CLOSURES.c.cve, CLOSURES.c.detected_at, CLOSURES.c.closed_at)
+_SPANS = TypeAdapter(tuple[Span, ...])
 
 
 class SqlExposures:
     """`ports.store.ExposureStore` over SQL."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database, self._sets = database, CveSets()
 
-    def replace(self, host_id: str, exposures: Sequence[Exposure]) -> None:
-        """The host's exposures, in place of all that it had."""
-        self.replace_many({host_id: exposures})
-
-    def replace_many(self, exposures: Mapping[str, Sequence[Exposure]]) -> None:
-        """The exposures of many hosts in one transaction."""
-        if not exposures:
+    def replace_many(
+        self, standings: Mapping[str, Sequence[Standing]], markers: Mapping[str, str] | None = None
+    ) -> None:
+        """The standings of many hosts in one transaction."""
+        if not standings:
             return
-        hosts = sorted(exposures)
-        everything = [exposure for host in hosts for exposure in exposures[host]]
+        hosts = sorted(standings)
+        everything = [one for host in hosts for one in standings[host]]
         with self._database.write() as connection:
             lock_hosts(connection, hosts)
-            for start in range(0, len(hosts), CHUNK):
-                connection.execute(delete(EXPOSURES).where(EXPOSURES.c.host_id.in_(hosts[start : start + CHUNK])))
+            cve_sets.lock(connection)
+            before = _clear(connection, hosts)
+            digests = self._sets.add(connection, (one.marks for one in everything))
             if everything:
-                connection.execute(EXPOSURES.insert(), [_exposure_row(exposure) for exposure in everything])
-            _append(connection, hosts, list(_closed(everything)))
+                rows = [_row(one, n, digests[id(one.marks)]) for host in hosts for n, one in enumerate(standings[host])]
+                connection.execute(STANDINGS.insert(), rows)
+            self._append(connection, everything)
+            marked = [{"host_id": host, "marker": marker} for host, marker in sorted((markers or {}).items())]
+            put(connection, STANDING_MARKERS, marked)
+            cve_sets.forget(connection, before.difference(digests.values()))
 
-    def all(self) -> tuple[Exposure, ...]:
-        """All current exposures, by host id and CVE."""
+    def markers(self, host_ids: Iterable[str]) -> Mapping[str, str]:
+        """What these hosts' standings were made of; one without a marker is left out."""
         with self._database.read() as connection:
-            found = [_exposure(row) for row in connection.execute(select(EXPOSURES))]
-        return tuple(sorted(found, key=lambda exposure: (exposure.host_id, exposure.cve)))
+            rows = matching(connection, select(STANDING_MARKERS), STANDING_MARKERS.c.host_id, host_ids)
+            return {row.host_id: row.marker for row in rows}
 
-    def tallies(self) -> tuple[ExposureTally, ...]:
-        """Current exposures that are not over, of hosts that are not retired, counted in the database. Whether one is
-        over only core can say: those few that may be are read and counted here."""
+    def of(self, host_ids: Iterable[str]) -> Mapping[str, tuple[Standing, ...]]:
+        """The standings of these hosts; one without any is left out."""
+        found: defaultdict[str, list[Standing]] = defaultdict(list)
         with self._database.read() as connection:
-            counted = [_tally(row) for row in connection.execute(_tallies(connection))]
-            maybe_over = [
-                _exposure(row) for row in connection.execute(_listed(connection, *EXPOSURES.c, may_be_over=True))
-            ]
-        return summed([*counted, *(tally(exposure) for exposure in maybe_over if not is_over(exposure))])
+            rows = matching(connection, _STANDINGS, STANDINGS.c.host_id, host_ids)
+            for one in self._standings(connection, sorted(rows, key=lambda row: (row.host_id, row.number))):
+                found[one.host_id].append(one)
+        return {host: tuple(standings) for host, standings in found.items()}
 
-    def closures(self, skip: int = 0, most: int | None = None) -> tuple[Window, ...]:
+    def all(self) -> Iterator[Standing]:
+        """All standings, by host id, read a page at a time: between two pages others may write."""
+        after: tuple[str, int] | None = None
+        while page := self._page(after):
+            for _, standing in page:
+                yield standing
+            after = page[-1][0]
+
+    def _page(self, after: tuple[str, int] | None) -> list[tuple[tuple[str, int], Standing]]:
+        key = (STANDINGS.c.host_id, STANDINGS.c.number)
+        query = _STANDINGS if after is None else _STANDINGS.where(tuple_(*key) > tuple_(*map(literal, after)))
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(*key).limit(CHUNK)).all()
+            keys = [(row.host_id, row.number) for row in rows]
+            return list(zip(keys, self._standings(connection, rows), strict=True))
+
+    def with_cve(self, cve: str) -> tuple[Standing, ...]:
+        """The standings that have that CVE, by host id."""
+        with self._database.read() as connection:
+            digests = set(cve_sets.having(connection, [cve]))
+            rows = matching(connection, _STANDINGS, STANDINGS.c.cve_set, digests)
+            return tuple(self._standings(connection, sorted(rows, key=lambda row: (row.host_id, row.number))))
+
+    def hosts_with(self, cves: Collection[str]) -> frozenset[str]:
+        """Hosts that stand somehow with one of these CVEs."""
+        with self._database.read() as connection:
+            digests = set(cve_sets.having(connection, cves)) if cves else set()
+            rows = matching(connection, select(STANDINGS.c.host_id).distinct(), STANDINGS.c.cve_set, digests)
+            return frozenset(row.host_id for row in rows)
+
+    def tallies(self, now: Moment) -> tuple[ExposureTally, ...]:
+        """What is not over, of hosts that are not retired, counted in the database. Few hosts are retired or overdue:
+        the others are counted along an index."""
+        retired, overdue = select(HOSTS.c.id).where(HOSTS.c.retired_at.is_not(None)), _overdue(now)
+        told = _counted(STANDINGS.c.host_id.not_in(retired.union(overdue)))
+        silent = _counted(STANDINGS.c.host_id.in_(overdue))
+        with self._database.read() as connection:
+            counted = [_tally(row) for row in connection.execute(told)]
+            unknown = [_tally(row, state=ExposureState.UNKNOWN) for row in connection.execute(silent)]
+        return summed([*counted, *unknown])
+
+    def exposed_by_host(self, now: Moment) -> Mapping[str, int]:
+        """To how many CVEs hosts are exposed, those left out that are exposed to none."""
+        exposed = (~STANDINGS.c.is_over, STANDINGS.c.state == ExposureState.EXPOSED.value)
+        query = select(STANDINGS.c.host_id, func.sum(STANDINGS.c.count)).where(*exposed)
+        retired = select(HOSTS.c.id).where(HOSTS.c.retired_at.is_not(None))
+        query = query.where(STANDINGS.c.host_id.not_in(retired.union(_overdue(now))))
+        with self._database.read() as connection:
+            rows = connection.execute(query.group_by(STANDINGS.c.host_id)).all()
+        return {host_id: int(count) for host_id, count in rows}
+
+    def closures(self, skip: int = 0, most: int | None = None) -> tuple[Closure, ...]:
         """Every closure but the first ``skip``, at most so many, in the order in which they were appended."""
-        query = select(CLOSURES).order_by(CLOSURES.c.id).offset(skip).limit(most)
+        return self._closures(select(CLOSURES).order_by(CLOSURES.c.id).offset(skip).limit(most))
+
+    def closed_since(self, moment: Moment) -> tuple[Closure, ...]:
+        """Closures of then and later, in the order in which they were appended."""
+        return self._closures(select(CLOSURES).where(CLOSURES.c.closed_at >= moment).order_by(CLOSURES.c.id))
+
+    def _closures(self, query: Select[Any]) -> tuple[Closure, ...]:
         with self._database.read() as connection:
-            return tuple(_closure(row) for row in connection.execute(query))
+            rows = connection.execute(query).all()
+            marks = self._sets.read(connection, (row.cve_set for row in rows))
+        return tuple(
+            Closure(host_id=row.host_id, span=Span.model_validate_json(row.span), marks=marks[row.cve_set])
+            for row in rows
+        )
+
+    def _standings(self, connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[Standing]:
+        marks = self._sets.read(connection, {row.cve_set for row in rows})
+        for row in rows:
+            yield _standing(row, marks[row.cve_set])
+
+    def _append(self, connection: Connection, standings: Sequence[Standing]) -> None:
+        """Append those that are not there. Whoever appends has the table until the end of the transaction, so that the
+        numbers are in the order in which they become visible: a reader reads on from the last."""
+        closed = {one.host_id for one in standings for span in one.spans if span.closed_at is not None}
+        new = new_closures(standings, self._known(connection, closed)) if closed else ()
+        if not new:
+            return
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("LOCK TABLE closure IN SHARE ROW EXCLUSIVE MODE"))
+        digests = self._sets.add(connection, (one.marks for one in new))
+        connection.execute(CLOSURES.insert(), [_closure_row(one, digests[id(one.marks)]) for one in new])
+
+    def _known(self, connection: Connection, hosts: Iterable[str]) -> Mapping[ClosureKey, frozenset[str]]:
+        columns = (CLOSURES.c.host_id, CLOSURES.c.detected_at, CLOSURES.c.closed_at, CLOSURES.c.cve_set)
+        rows = list(matching(connection, select(*columns), CLOSURES.c.host_id, hosts))
+        marks = self._sets.read(connection, {row.cve_set for row in rows})
+        names = {digest: frozenset(mark.cve for mark in found) for digest, found in marks.items()}
+        known: defaultdict[ClosureKey, frozenset[str]] = defaultdict(frozenset)
+        for row in rows:
+            known[row.host_id, row.detected_at, row.closed_at] |= names[row.cve_set]
+        return known
 
 
-def _append(connection: Connection, hosts: Sequence[str], closed: Sequence[Window]) -> None:
-    """Append those that are not there. Only those are offered: on PostgreSQL each row of an insert takes a number, also
-    one that is there already, and the numbers end at 2 147 483 647. Whoever appends has the table until the end of the
-    transaction, so that the numbers are in the order in which they become visible: a reader reads on from the last."""
-    if not closed:
-        return
-    known = {tuple(row) for row in matching(connection, select(*_KNOWN_BY), CLOSURES.c.host_id, hosts)}
-    new = [
-        window for window in closed if (window.host_id, window.cve, window.detected_at, window.closed_at) not in known
-    ]
-    if new and connection.dialect.name == "postgresql":
-        connection.execute(text("LOCK TABLE closure IN SHARE ROW EXCLUSIVE MODE"))
-    add_missing(connection, CLOSURES, [_closure_row(window) for window in new])
+def _clear(connection: Connection, hosts: Sequence[str]) -> set[str]:
+    """Delete the standings of these hosts, and say which sets they had."""
+    before = {row.cve_set for row in matching(connection, select(STANDINGS.c.cve_set), STANDINGS.c.host_id, hosts)}
+    for start in range(0, len(hosts), CHUNK):
+        some = hosts[start : start + CHUNK]
+        connection.execute(delete(STANDINGS).where(STANDINGS.c.host_id.in_(some)))
+        connection.execute(delete(STANDING_MARKERS).where(STANDING_MARKERS.c.host_id.in_(some)))
+    return before
 
 
-def _closed(exposures: Sequence[Exposure]) -> Iterator[Window]:
-    for exposure in exposures:
-        yield from (window for window in exposure.windows if window.closed_at is not None)
+def _overdue(now: Moment) -> Select[Any]:
+    """Hosts that no check saw in time: by the latest sighting, as `core.host_glance.HostGlance.is_overdue`."""
+    seen = select(HOSTS.c.id).select_from(HOSTS).join(SIGHTINGS, LATEST_OF_HOST)
+    return seen.where(HOSTS.c.retired_at.is_(None), SIGHTINGS.c.expected_by < now)
 
 
-def _listed(connection: Connection, *columns: Any, may_be_over: bool) -> Select[Any]:
-    """Exposures of hosts that are not retired: those of which core must say whether they are over, or the others."""
-    method = inside(connection, EXPOSURES.c.windows, -1, "method")
-    is_doubtful = and_(EXPOSURES.c.state == ExposureState.UNKNOWN.value, func.coalesce(method, "").in_(_OVER))
-    listed = select(*columns).join_from(EXPOSURES, HOSTS, EXPOSURES.c.host_id == HOSTS.c.id)
-    return listed.where(HOSTS.c.retired_at.is_(None), is_doubtful if may_be_over else ~is_doubtful)
+def _counted(condition: ColumnElement[bool]) -> Select[Any]:
+    kind = (STANDINGS.c.severity, STANDINGS.c.state, STANDINGS.c.remedy)
+    counts = (func.sum(STANDINGS.c.count).label("sum"), func.min(STANDINGS.c.opened_at).label("oldest"))
+    return select(*kind, *counts).where(STANDINGS.c.is_over.is_(False), condition).group_by(*kind)
 
 
-_OVER = (f'"{ClosedBy.WITHDRAWN.value}"', f'"{ClosedBy.HOST_REPLACED.value}"')
-_KIND = (EXPOSURES.c.host_id, EXPOSURES.c.severity, EXPOSURES.c.state, EXPOSURES.c.remedy)
-
-
-def _tallies(connection: Connection) -> Select[Any]:
-    closed_at, detected_at = (
-        inside(connection, EXPOSURES.c.windows, -1, name) for name in ("closed_at", "detected_at")
+def _tally(row: Row[Any], state: ExposureState | None = None) -> ExposureTally:
+    return ExposureTally(
+        severity=row.severity,
+        state=state or row.state,
+        remedy=row.remedy,
+        count=int(row.sum),
+        oldest=row.oldest,
     )
-    oldest = earliest(connection, case((closed_at.is_(None), detected_at))).label("oldest")
-    return _listed(connection, *_KIND, func.count().label("count"), oldest, may_be_over=False).group_by(*_KIND)
 
 
-def _tally(row: Row[Any]) -> ExposureTally:
-    values = values_of(row)
-    return ExposureTally.model_validate(values | {"oldest": moment_of(values["oldest"])})
+def _row(standing: Standing, number: int, digest: str) -> Values:
+    last = standing.spans[-1] if standing.spans and standing.spans[-1].closed_at is None else None
+    return {
+        "host_id": standing.host_id,
+        "number": number,
+        "severity": standing.severity.value,
+        "state": standing.state.value,
+        "reason": standing.reason and standing.reason.value,
+        "remedy": standing.remedy.value,
+        "since": standing.since,
+        "spans": _SPANS.dump_json(standing.spans, exclude_defaults=True).decode(),
+        "unknown_seconds": standing.unknown_seconds,
+        "is_over": standing.is_over,
+        "count": len(standing.marks),
+        "opened_at": last and last.detected_at,
+        "due_at": last and last.due_at,
+        "cve_set": digest,
+    }
 
 
-def _exposure_row(exposure: Exposure) -> dict[str, Any]:
-    values = dict(exposure)
-    del values["is_over"]
-    return values | {"windows": [as_json(window) for window in exposure.windows]}
+_READ = ("host_id", "number", "severity", "state", "reason", "remedy", "since", "spans", "unknown_seconds", "is_over")
+_STANDINGS = select(*(STANDINGS.c[name] for name in (*_READ, "cve_set")))
+_SEVERITIES = {one.value: one for one in Severity}
+_STATES = {one.value: one for one in ExposureState}
+_REMEDIES = {one.value: one for one in Remedy}
 
 
-def _exposure(row: Row[Any]) -> Exposure:
-    exposure = Exposure.model_validate(values_of(row))
-    last = exposure.windows[-1] if exposure.windows else None
-    ended = last is not None and last.method in {ClosedBy.WITHDRAWN, ClosedBy.HOST_REPLACED}
-    is_over = (
-        ended and exposure.state is ExposureState.UNKNOWN and last is not None and last.closed_at == exposure.since
+def _standing(row: Row[Any], marks: Marks) -> Standing:
+    """Not validated once more: there are very many."""
+    return Standing.model_construct(
+        host_id=row.host_id,
+        severity=_SEVERITIES[row.severity],
+        state=_STATES[row.state],
+        reason=None if row.reason is None else CoveredBy(row.reason),
+        remedy=_REMEDIES[row.remedy],
+        since=row.since,
+        spans=_SPANS.validate_json(row.spans),
+        unknown_seconds=row.unknown_seconds,
+        is_over=row.is_over,
+        marks=marks,
     )
-    return exposure.model_copy(update={"is_over": is_over})
 
 
-def _closure_row(window: Window) -> dict[str, Any]:
-    values = dict(window)
-    return values | {"number": values.pop("index"), "unknown": as_json(window.unknown)}
-
-
-def _closure(row: Row[Any]) -> Window:
-    values = values_of(row)
-    values.pop("id")
-    return Window.model_validate(values | {"index": values.pop("number")})
+def _closure_row(closure: Closure, digest: str) -> Values:
+    return {
+        "host_id": closure.host_id,
+        "detected_at": closure.span.detected_at,
+        "closed_at": closure.span.closed_at,
+        "span": closure.span.model_dump_json(exclude_defaults=True),
+        "cve_set": digest,
+    }

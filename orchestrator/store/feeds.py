@@ -40,8 +40,11 @@ class SqlFeeds:
                 writing = Writing(connection=connection, about=about, known=known, is_baseline=is_baseline)
                 writing.take(spool)
                 writing.drop(gone)
-                held = _entries(connection, about.feed)
-                _finish(connection, about, before, entries=held, statements=before.statements + writing.statements)
+                counted = {
+                    "entries": _entries(connection, about.feed),
+                    "statements": before.statements + writing.statements,
+                }
+                _finish(connection, about, before, has_changed=spool.tell() > 0 or bool(gone), **counted)
         return writing.imported(reading.counts, len(gone))
 
     def put_likelihoods(self, about: FeedImport, scores: Iterable[Likelihood]) -> Imported:
@@ -55,8 +58,10 @@ class SqlFeeds:
             reading.read(scores)
             with self._database.write() as connection:
                 _take_turn(connection, about.feed, before)
-                write_likelihoods(connection, spool, reading.gone())
-                _finish(connection, about, before, entries=len(reading.seen), statements=0)
+                gone = reading.gone()
+                write_likelihoods(connection, spool, gone)
+                has_changed = spool.tell() > 0 or bool(gone)
+                _finish(connection, about, before, has_changed=has_changed, entries=len(reading.seen), statements=0)
         return reading.imported()
 
     def failed(self, feed: str, at: Moment, error: str, source: str | None = None) -> None:
@@ -118,7 +123,7 @@ def _entries(connection: Connection, feed: str) -> int:
     return connection.execute(held).scalar_one()
 
 
-def _finish(connection: Connection, about: FeedImport, before: _Stand, **counted: int) -> None:
+def _finish(connection: Connection, about: FeedImport, before: _Stand, *, has_changed: bool, **counted: int) -> None:
     values: dict[str, Any] = {
         "source": about.source,
         "version": about.version,
@@ -129,6 +134,6 @@ def _finish(connection: Connection, about: FeedImport, before: _Stand, **counted
         "succeeded_at": about.at,
         "attempted_at": about.at,
         "error": None,
-        "moves": before.moves + 1,
+        "moves": before.moves + has_changed,
     }
     connection.execute(update(FEEDS).where(FEEDS.c.feed == about.feed).values(values | counted))

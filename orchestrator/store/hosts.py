@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import JSON, ColumnElement, Connection, Row, Select, Text, and_, cast, func, select, text
+from sqlalchemy import JSON, ColumnElement, Connection, Row, Text, case, cast, func, select, text
 
 from orchestrator.core.facts import LivePatch, Tool
 from orchestrator.core.host_glance import HostGlance, covered_until
 from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.ports.store import HostChange
 from orchestrator.store.database import Database
-from orchestrator.store.sightings import HIGHEST
-from orchestrator.store.statements import inside, matching, put, values_of
+from orchestrator.store.sightings import LATEST_OF_HOST
+from orchestrator.store.statements import Values, inside, matching, put, values_of
 from orchestrator.store.tables import FACTS, HOSTS, LAST_CHECKS, SIGHTINGS
 
 
@@ -33,10 +33,11 @@ class SqlHosts:
             return _some(connection, host_ids)
 
     def glances(self) -> tuple[HostGlance, ...]:
-        """All that are not retired, by name, in one query that reads no more of what was seen than it must."""
+        """All that are not retired, by name. What was seen is read and understood once for all hosts that show it."""
         with self._database.read() as connection:
-            found = [_glance(row) for row in connection.execute(_glances(connection))]
-        return tuple(sorted(found, key=lambda one: (one.name, one.host_id)))
+            rows = sorted(connection.execute(_GLANCES).all(), key=lambda row: (row.name, row.id))
+            seen = _seen(connection, {row.content_hash for row in rows if row.content_hash is not None})
+        return tuple(_glance(row, seen.get(row.content_hash, {})) for row in rows)
 
     def save(self, records: Sequence[HostRecord]) -> None:
         """Insert or replace by id; of two with the same id the last counts."""
@@ -82,27 +83,49 @@ def _mark(connection: Connection, name: str) -> ColumnElement[Any]:
     return func.json_extract_path_text(cast(HOSTS.c.evidence, JSON), name, type_=Text)
 
 
-def _glances(connection: Connection) -> Select[Any]:
-    checked = LAST_CHECKS.c.host_id.is_not(None).label("is_checked")
-    columns = (HOSTS.c.id, HOSTS.c.name, HOSTS.c.quarantined_at, checked, LAST_CHECKS.c.observed_at)
-    seen = [inside(connection, FACTS.c.document, name).label(name) for name in ("live_patches", "tools")]
-    latest = and_(SIGHTINGS.c.host_id == HOSTS.c.id, SIGHTINGS.c.number == HIGHEST)
-    joined = HOSTS.outerjoin(LAST_CHECKS, LAST_CHECKS.c.host_id == HOSTS.c.id).outerjoin(SIGHTINGS, latest)
-    joined = joined.outerjoin(FACTS, FACTS.c.content_hash == SIGHTINGS.c.content_hash)
-    query = select(*columns, SIGHTINGS.c.last_seen, SIGHTINGS.c.expected_by, *seen)
-    return query.select_from(joined).where(HOSTS.c.retired_at.is_(None))
+_GLANCES = (
+    select(
+        HOSTS.c.id,
+        HOSTS.c.name,
+        HOSTS.c.quarantined_at.is_not(None).label("is_quarantined"),
+        case((LAST_CHECKS.c.host_id.is_not(None), LAST_CHECKS.c.observed_at.is_not(None))).label("is_reachable"),
+        SIGHTINGS.c.last_seen,
+        SIGHTINGS.c.expected_by,
+        SIGHTINGS.c.content_hash,
+    )
+    .select_from(HOSTS)
+    .outerjoin(LAST_CHECKS, LAST_CHECKS.c.host_id == HOSTS.c.id)
+    .outerjoin(SIGHTINGS, LATEST_OF_HOST)
+    .where(HOSTS.c.retired_at.is_(None))
+)
 
 
-def _glance(row: Row[Any]) -> HostGlance:
-    return HostGlance(
+def _seen(connection: Connection, content_hashes: Iterable[str]) -> Mapping[str, Values]:
+    """What a glance shows of facts, by their hash."""
+    parts = [inside(connection, FACTS.c.document, name).label(name) for name in ("live_patches", "tools")]
+    rows = matching(connection, select(FACTS.c.content_hash, *parts), FACTS.c.content_hash, content_hashes)
+    return {
+        row.content_hash: {
+            "live_patches": tuple(
+                (patch.tool, patch.state) for patch in _PATCHES.validate_json(row.live_patches or "[]")
+            ),
+            "covered_until": covered_until(_TOOLS.validate_json(row.tools or "[]")),
+        }
+        for row in rows
+    }
+
+
+def _glance(row: Row[Any], seen: Values) -> HostGlance:
+    """Not validated: there are as many as hosts, and every scrape wants them."""
+    return HostGlance.model_construct(
         host_id=row.id,
         name=row.name,
-        is_quarantined=row.quarantined_at is not None,
-        is_reachable=row.observed_at is not None if row.is_checked else None,
+        is_quarantined=bool(row.is_quarantined),
+        is_reachable=None if row.is_reachable is None else bool(row.is_reachable),
         last_seen=row.last_seen,
         expected_by=row.expected_by,
-        live_patches=tuple((patch.tool, patch.state) for patch in _PATCHES.validate_json(row.live_patches or "[]")),
-        covered_until=covered_until(_TOOLS.validate_json(row.tools or "[]")),
+        live_patches=seen.get("live_patches", ()),
+        covered_until=seen.get("covered_until"),
     )
 
 

@@ -1,7 +1,6 @@
 """The few statements that SQLAlchemy spells per database, and reading by many ids."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import JSON, ColumnElement, Connection, Row, Select, Table, Text, case, cast, func, select
@@ -81,18 +80,6 @@ def inside(connection: Connection, column: ColumnElement[Any], *path: str | int)
         return func.nullif(found, "null", type_=Text)
     steps = [f".{step}" if isinstance(step, str) else f"[{step}]" if step >= 0 else f"[#{step}]" for step in path]
     return func.nullif(func.json_quote(func.json_extract(column, "$" + "".join(steps))), "null", type_=Text)
-
-
-def earliest(connection: Connection, moment: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The earliest of moments as core writes them into JSON, for `moment_of`. Their text sorts as they do without its
-    end, and byte by byte."""
-    text = func.rtrim(moment, 'Z"', type_=Text)
-    return func.min(text if connection.dialect.name == "sqlite" else text.collate("C"), type_=Text)
-
-
-def moment_of(earliest: str | None) -> datetime | None:
-    """What `earliest` found."""
-    return None if earliest is None else datetime.fromisoformat(earliest.lstrip('"')).replace(tzinfo=UTC)
 
 
 def _insert(connection: Connection, table: Table) -> Any:

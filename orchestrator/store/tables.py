@@ -121,44 +121,61 @@ class PatchRow(Row, table=True):
     removed_at: datetime | None = Field(sa_type=UtcDateTime)
 
 
-class ExposureRow(Row, table=True):
-    """Where each host stands with each CVE now: derived, replaced whole, can be rebuilt at any time."""
+class CveSetRow(Row, table=True):
+    """CVEs with their dates that stand together, once however many hosts have them: zlib-compressed JSON of
+    `core.standings.Mark`, keyed by its SHA-256."""
 
-    __tablename__ = "exposure"
+    __tablename__ = "cve_set"
+
+    digest: str = Field(primary_key=True, sa_type=Text)
+    document: bytes = Field(sa_type=LargeBinary)
+
+
+class StandingRow(Row, table=True):
+    """Where each host stands with which CVEs now: derived, replaced whole, can be rebuilt at any time. ``count`` is how
+    many CVEs; ``opened_at`` and ``due_at`` are of the open window, None without one."""
+
+    __tablename__ = "standing"
 
     host_id: str = Field(primary_key=True, sa_type=Text, sa_column_args=(ForeignKey("host.id"),))
-    cve: str = Field(primary_key=True, sa_type=Text)
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     severity: str = Field(sa_type=Text)
     state: str = Field(sa_type=Text)
     reason: str | None = Field(sa_type=Text)
     remedy: str = Field(sa_type=Text)
     since: datetime = Field(sa_type=UtcDateTime)
-    windows: list[dict[str, Any]] = Field(sa_type=Json)
+    spans: str = Field(sa_type=Text)
     unknown_seconds: float
+    is_over: bool
+    count: int
+    opened_at: datetime | None = Field(sa_type=UtcDateTime)
+    due_at: datetime | None = Field(sa_type=UtcDateTime)
+    cve_set: str = Field(sa_type=Text, index=True, sa_column_args=(ForeignKey("cve_set.digest"),))
+
+
+class StandingMarkerRow(Row, table=True):
+    """What each host's standings were made of, in words of whoever made them: equal words, equal standings."""
+
+    __tablename__ = "standing_marker"
+
+    host_id: str = Field(primary_key=True, sa_type=Text, sa_column_args=(ForeignKey("host.id"),))
+    marker: str = Field(sa_type=Text)
 
 
 class ClosureRow(Row, table=True):
-    """Windows that closed, appended once and for ever: triggers refuse to change or delete them.
+    """Windows that closed together, appended once and for ever: triggers refuse to change or delete them.
 
-    A window is known by its start, not by its ``number``: a rebuild that counts differently adds nothing twice.
+    A window is known by host, CVE, ``detected_at`` and ``closed_at``: a rebuild that groups otherwise adds none twice.
     """
 
     __tablename__ = "closure"
-    __table_args__ = (UniqueConstraint("host_id", "cve", "detected_at", "closed_at"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    host_id: str = Field(sa_type=Text, sa_column_args=(ForeignKey("host.id"),))
-    cve: str = Field(sa_type=Text)
-    severity: str = Field(sa_type=Text)
-    number: int
-    disclosed_at: datetime | None = Field(sa_type=UtcDateTime)
-    fix_available_at: datetime | None = Field(sa_type=UtcDateTime)
+    host_id: str = Field(sa_type=Text, index=True, sa_column_args=(ForeignKey("host.id"),))
     detected_at: datetime = Field(sa_type=UtcDateTime)
-    closed_at: datetime = Field(sa_type=UtcDateTime)
-    method: str = Field(sa_type=Text)
-    tool: str | None = Field(sa_type=Text)
-    boot_id: str | None = Field(sa_type=ForeignText)
-    unknown: dict[str, float] = Field(sa_type=Json)
+    closed_at: datetime = Field(sa_type=UtcDateTime, index=True)
+    span: str = Field(sa_type=Text)
+    cve_set: str = Field(sa_type=Text, index=True, sa_column_args=(ForeignKey("cve_set.digest"),))
 
 
 class RolloutRecord(Row, table=True):
@@ -255,7 +272,9 @@ PACKAGE_LISTS = table_of(PackageListRow)
 SIGHTINGS = table_of(SightingRow)
 LAST_CHECKS = table_of(LastCheckRow)
 PATCHES = table_of(PatchRow)
-EXPOSURES = table_of(ExposureRow)
+CVE_SETS = table_of(CveSetRow)
+STANDINGS = table_of(StandingRow)
+STANDING_MARKERS = table_of(StandingMarkerRow)
 CLOSURES = table_of(ClosureRow)
 ROLLOUTS = table_of(RolloutRecord)
 ROLLOUT_EVENTS = table_of(RolloutEventRow)
@@ -265,4 +284,5 @@ HOST_LOCKS = table_of(HostLockRow)
 LEASES = table_of(LeaseRow)
 NOTES = table_of(NoteRow)
 
-Index(None, CLOSURES.c.closed_at)
+_COUNTED = ("is_over", "severity", "state", "remedy", "host_id", "count", "opened_at")
+Index("ix_standing_counted", *(STANDINGS.c[name] for name in _COUNTED))

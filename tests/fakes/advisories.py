@@ -40,6 +40,7 @@ class _Known:
     entries: dict[tuple[str, str], _Kept] = field(default_factory=dict)
     told: list[Told[Any]] = field(default_factory=list)
     scores: dict[str, Likelihood] = field(default_factory=dict)
+    moves: int = 0
 
     def now(self, kind: type[Said] | None = None) -> Iterator[Told[Any]]:
         return (one for one in self.told if one.until is None and (kind is None or isinstance(one.said, kind)))
@@ -68,6 +69,7 @@ class FakeFeeds:
         self._known.told = [one._replace(until=about.at) if id(one) in over else one for one in self._known.told]
         self._known.told += [Told(said, about.feed, key, about.at, None, is_baseline) for key, said in begun]
         self._succeed(about, before, entries=self._held(about.feed), statements=self._statements(about.feed))
+        self._known.moves += any(counts[what] for what in ("added", "changed", "withdrawn")) or bool(gone)
         touched = [said for _, said in begun] + [one.said for one in ended]
         return Imported(
             added=counts["added"],
@@ -111,6 +113,7 @@ class FakeFeeds:
         known = self._known.scores
         gone, added = known.keys() - read.keys(), read.keys() - known.keys()
         changed = {cve for cve in read.keys() & known.keys() if _undated(read[cve]) != _undated(known[cve])}
+        self._known.moves += read != known
         self._known.scores = read
         self._succeed(about, before, entries=len(read), statements=0)
         return Imported(
@@ -245,6 +248,9 @@ class FakeAdvisories:
             return tuple(sorted(found, key=lambda one: (one.feed, one.entry)))
 
         return of(Statement), of(ModuleFix), of(Grade)
+
+    def version(self) -> str:
+        return str(self._known.moves)
 
     def likelihoods(self, cves: Iterable[str]) -> Mapping[str, Likelihood]:
         wanted = set(cves)

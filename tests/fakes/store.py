@@ -2,14 +2,15 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from orchestrator.core.advisories import PackageKey
 from orchestrator.core.attempts import Attempt, Outcome
 from orchestrator.core.catalogue import Catalogue
 from orchestrator.core.distributions import distribution_of
-from orchestrator.core.exposure_report import is_over
+from orchestrator.core.exposure_states import ExposureState
 from orchestrator.core.exposure_tally import ExposureTally, summed, tally
 from orchestrator.core.facts import Facts, Packages, Volatile
 from orchestrator.core.host_glance import HostGlance, covered_until
@@ -17,7 +18,8 @@ from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.core.kernel_source import kernel_source
 from orchestrator.core.patches import Patch
 from orchestrator.core.sightings import CheckRecord, Sighting, next_sighting
-from orchestrator.core.windows import Exposure, Window
+from orchestrator.core.standing_groups import ClosureKey, new_closures
+from orchestrator.core.standings import Closure, Standing
 from orchestrator.errors import Conflict, HostBeingChanged, LeaseHeld, NotFound, StaleState
 from orchestrator.ports.store import HostChange, Json, Lease, RolloutHead, RolloutRow
 from tests.fakes.advisories import fake_advisories
@@ -185,36 +187,73 @@ class FakeCatalogue:
             raise NotFound(f"the catalogue has no patch {patch_id}")
         self._removed[patch_id] = at
 
+    def version(self) -> str:
+        return repr(sorted((key, patch.added_at, self._removed.get(key)) for key, patch in self._patches.items()))
+
 
 class FakeExposures:
     """`ports.store.ExposureStore`."""
 
     def __init__(self, hosts: FakeHosts) -> None:
         self._hosts = hosts
-        self._exposures: dict[str, tuple[Exposure, ...]] = {}
-        self._closures: dict[tuple[str, str, datetime, datetime], Window] = {}
+        self._standings: dict[str, tuple[Standing, ...]] = {}
+        self._markers: dict[str, str] = {}
+        self._closures: tuple[Closure, ...] = ()
+        self._known: defaultdict[ClosureKey, set[str]] = defaultdict(set)
+        self._lock = threading.Lock()
 
-    def replace(self, host_id: str, exposures: Sequence[Exposure]) -> None:
-        self.replace_many({host_id: exposures})
+    def replace_many(
+        self, standings: Mapping[str, Sequence[Standing]], markers: Mapping[str, str] | None = None
+    ) -> None:
+        self._hosts.require(standings)
+        with self._lock:
+            self._standings |= {host: tuple(found) for host, found in standings.items()}
+            kept = {host: marker for host, marker in self._markers.items() if host not in standings}
+            self._markers = kept | dict(markers or {})
+            new = new_closures((one for host in sorted(standings) for one in standings[host]), self._known)
+            self._closures += new
+            for one in new:
+                assert one.span.closed_at is not None
+                key = (one.host_id, one.span.detected_at, one.span.closed_at)
+                self._known[key] |= {mark.cve for mark in one.marks}
 
-    def replace_many(self, exposures: Mapping[str, Sequence[Exposure]]) -> None:
-        self._hosts.require(exposures)
-        self._exposures |= {host: tuple(found) for host, found in exposures.items()}
-        for window in (window for found in exposures.values() for one in found for window in one.windows):
-            if window.closed_at is not None:
-                key = (window.host_id, window.cve, window.detected_at, window.closed_at)
-                self._closures.setdefault(key, window)
+    def markers(self, host_ids: Iterable[str]) -> Mapping[str, str]:
+        return {host: self._markers[host] for host in host_ids if host in self._markers}
 
-    def all(self) -> tuple[Exposure, ...]:
-        everything = itertools.chain.from_iterable(self._exposures.values())
-        return tuple(sorted(everything, key=lambda exposure: (exposure.host_id, exposure.cve)))
+    def of(self, host_ids: Iterable[str]) -> Mapping[str, tuple[Standing, ...]]:
+        return {host: self._standings[host] for host in sorted(set(host_ids)) if self._standings.get(host)}
 
-    def tallies(self) -> tuple[ExposureTally, ...]:
-        listed = {one.host_id for one in self._hosts.glances()}
-        return summed(tally(one) for one in self.all() if one.host_id in listed and not is_over(one))
+    def all(self) -> Iterator[Standing]:
+        return iter([one for host in sorted(self._standings) for one in self._standings[host]])
 
-    def closures(self, skip: int = 0, most: int | None = None) -> tuple[Window, ...]:
-        return tuple(itertools.islice(self._closures.values(), skip, None if most is None else skip + most))
+    def with_cve(self, cve: str) -> tuple[Standing, ...]:
+        return tuple(one for one in self.all() if any(mark.cve == cve for mark in one.marks))
+
+    def hosts_with(self, cves: Collection[str]) -> frozenset[str]:
+        return frozenset(one.host_id for one in self.all() if any(mark.cve in cves for mark in one.marks))
+
+    def tallies(self, now: datetime) -> tuple[ExposureTally, ...]:
+        return summed(tally(one) for one in self._current(now))
+
+    def exposed_by_host(self, now: datetime) -> Mapping[str, int]:
+        counted = Counter[str]()
+        for one in self._current(now):
+            counted[one.host_id] += len(one.marks) if one.state is ExposureState.EXPOSED else 0
+        return +counted
+
+    def _current(self, now: datetime) -> Iterator[Standing]:
+        listed = {one.host_id: one for one in self._hosts.glances()}
+        for one in self.all():
+            if one.host_id in listed and not one.is_over:
+                due = listed[one.host_id].expected_by
+                is_silent = due is not None and now > due
+                yield one.model_copy(update={"state": ExposureState.UNKNOWN}) if is_silent else one
+
+    def closures(self, skip: int = 0, most: int | None = None) -> tuple[Closure, ...]:
+        return self._closures[skip : None if most is None else skip + most]
+
+    def closed_since(self, moment: datetime) -> tuple[Closure, ...]:
+        return tuple(one for one in self._closures if one.span.closed_at is not None and one.span.closed_at >= moment)
 
 
 class FakeLeases:

@@ -240,7 +240,7 @@ def test_windows_are_rebuilt_where_sightings_moved() -> None:
         fleet.clock.advance(60)
 
     assert [ExposureState.EXPOSED, ExposureState.EXPOSED, ExposureState.COVERED] == states
-    assert ["live_patch"] == [window.method for window in fleet.store.exposures.closures()]
+    assert ["live_patch"] == [one.span.method for one in fleet.store.exposures.closures()]
 
 
 def test_a_renamed_host_takes_its_windows_along() -> None:

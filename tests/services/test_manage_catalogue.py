@@ -46,7 +46,7 @@ def seen() -> Checked:
 
 def states(fleet: Checked) -> dict[str, ExposureState]:
     """By CVE."""
-    return {one.cve: one.state for one in fleet.store.exposures.all()}
+    return {mark.cve: one.state for one in fleet.store.exposures.all() for mark in one.marks}
 
 
 def test_a_new_item_makes_known_who_is_exposed() -> None:
@@ -99,7 +99,7 @@ def test_a_removed_item_exposes_nobody_any_more() -> None:
 
     catalogue(fleet).remove("LAB-0001")
 
-    assert ["withdrawn"] == [one.method for one in fleet.store.exposures.closures()]
+    assert ["withdrawn"] == [one.span.method for one in fleet.store.exposures.closures()]
     assert ((), (LAB_1,)) == (fleet.store.catalogue.all(), fleet.store.catalogue.history().patches)
 
 

@@ -75,9 +75,9 @@ def test_reading_writes_nothing() -> None:
     """However long ago the last check was: what is stored stays what was seen."""
     known = fleet()
     known.clock.advance(10 * HOUR)
-    before = known.store.exposures.all()
+    before = tuple(known.store.exposures.all())
     reader(known).exposure_rows()
-    assert before == known.store.exposures.all()
+    assert before == tuple(known.store.exposures.all())
 
 
 def test_items_are_found_by_their_modules() -> None:

@@ -84,8 +84,8 @@ def test_replace_starts_a_new_incarnation_and_ends_windows() -> None:
 
     assert ((key("after"),), 2) == (fleet.keys.pinned("web"), record.incarnation)
     assert Evidence(host_key="SHA256:after") == record.evidence
-    (window,) = fleet.store.exposures.closures()
-    assert (ClosedBy.HOST_REPLACED, fleet.clock.now()) == (window.method, window.closed_at)
+    (closure,) = fleet.store.exposures.closures()
+    assert (ClosedBy.HOST_REPLACED, fleet.clock.now()) == (closure.span.method, closure.span.closed_at)
     assert 1 == len(fleet.store.notes.items("incarnations."))
 
 
@@ -98,9 +98,9 @@ def test_the_second_machine_has_windows_of_its_own() -> None:
 
     fleet.check_hosts([web])
 
-    (exposure,) = fleet.store.exposures.all()
-    assert [ClosedBy.HOST_REPLACED, None] == [window.method for window in exposure.windows]
-    assert fleet.clock.now() - exposure.windows[1].detected_at <= timedelta(seconds=1)
+    (standing,) = fleet.store.exposures.all()
+    assert [ClosedBy.HOST_REPLACED, None] == [span.method for span in standing.spans]
+    assert fleet.clock.now() - standing.spans[1].detected_at <= timedelta(seconds=1)
     assert 1 == len(fleet.store.exposures.closures())
 
 

@@ -9,7 +9,7 @@ from orchestrator.core.facts import Facts, Kernel, LivePatch, Observation, Packa
 from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.core.patches import Build, Fix, Patch, Severity
 from orchestrator.core.sightings import CheckRecord
-from orchestrator.core.windows import ClockSeconds, Exposure, Window
+from orchestrator.core.standings import Closure, Gap, Mark, Span, Standing
 from orchestrator.ports.store import Lease, RolloutRow, Store
 
 T0 = datetime(2099, 3, 1, 12, tzinfo=UTC)
@@ -111,43 +111,45 @@ def patch(patch_id: str = "LAB-0001", **changes: Any) -> Patch:
     return Patch(**(values | changes))
 
 
-def window(name: str = "web1", index: int = 0, at: datetime = T0, **changes: Any) -> Window:
-    """An open window, detected at ``at``."""
-    values: dict[str, Any] = {
-        "host_id": f"id-{name}",
-        "cve": CVE,
-        "severity": Severity.HIGH,
-        "index": index,
-        "disclosed_at": at - HOUR,
-        "fix_available_at": None,
-        "detected_at": at,
-    }
-    return Window(**(values | changes))
+def span(at: datetime = T0, **changes: Any) -> Span:
+    """An open window, detected at ``at``, of what was told an hour before."""
+    values: dict[str, Any] = {"since": at - HOUR, "detected_at": at, "severity": Severity.HIGH}
+    return Span(**(values | changes))
 
 
-def closed_window(name: str = "web1", index: int = 0, at: datetime = T0) -> Window:
+def closed_span(at: datetime = T0, **changes: Any) -> Span:
     """A window that a live patch closed after an hour, of which nobody could tell for a minute and a half."""
-    unknown = ClockSeconds(disclosed=90.5, detected=90.5)
-    return window(
-        name, index, at, closed_at=at + HOUR, method=ClosedBy.LIVE_PATCH, tool="klp", boot_id="boot-1", unknown=unknown
-    )
+    gaps = (Gap(at, at + timedelta(seconds=90.5)),)
+    closed = {"closed_at": at + HOUR, "method": ClosedBy.LIVE_PATCH, "tool": "klp", "boot_id": "boot-1", "gaps": gaps}
+    return span(at, **(closed | changes))
 
 
-def exposure(name: str = "web1", *windows: Window, cve: str = CVE, **changes: Any) -> Exposure:
-    """Where a host stands: exposed while its last window is open."""
-    is_open = not windows or windows[-1].closed_at is None
+def mark(number: int = 1, windows: int = 1, **changes: Any) -> Mark:
+    """A CVE, disclosed a day ago, with a fix for every other window."""
+    fixes = tuple(None if n % 2 else T0 - HOUR for n in range(windows))
+    return Mark(f"CVE-2099-{number:04}", (T0 - timedelta(days=1),) * windows, fixes, **changes)
+
+
+def standing(name: str = "web1", *spans: Span, marks: tuple[Mark, ...] | None = None, **changes: Any) -> Standing:
+    """Where a host stands with a CVE (or with those of ``marks``): exposed while its last window is open."""
+    is_open = not spans or spans[-1].closed_at is None
     values: dict[str, Any] = {
         "host_id": f"id-{name}",
-        "cve": cve,
         "severity": Severity.HIGH,
         "state": ExposureState.EXPOSED if is_open else ExposureState.COVERED,
         "reason": None if is_open else CoveredBy.LIVE_PATCHED,
         "remedy": Remedy.LIVE_PATCH if is_open else Remedy.NONE,
         "since": T0,
-        "windows": windows,
+        "spans": spans,
         "unknown_seconds": 0.25,
+        "marks": (mark(1, len(spans)),) if marks is None else marks,
     }
-    return Exposure(**(values | changes))
+    return Standing(**(values | changes))
+
+
+def closure(name: str = "web1", closed: Span | None = None, *marks: Mark) -> Closure:
+    """What closed of a host, by default as `standing` has it."""
+    return Closure(host_id=f"id-{name}", span=closed or closed_span(), marks=marks or (mark(),))
 
 
 def rollout(rollout_id: str = "R1", **changes: Any) -> RolloutRow:

@@ -19,7 +19,7 @@ from orchestrator.ports.store import Lease
 from orchestrator.store import SqlStore, check, open_store
 from orchestrator.store.database import Database
 from orchestrator.store.tables import NOTES
-from tests.adapters.store.samples import T0, attempt, closed_window, exposure, host, outcome, rollout, started, step
+from tests.adapters.store.samples import T0, attempt, closed_span, host, outcome, rollout, standing, started, step
 
 Process = subprocess.Popen[str]
 
@@ -286,7 +286,7 @@ def test_whoever_reads_closures_on_misses_none_that_others_append(opened: SqlSto
     read: list[str] = []
 
     def append(name: str) -> None:
-        opened.exposures.replace(f"id-{name}", [exposure(name, closed_window(name))])
+        opened.exposures.replace_many({f"id-{name}": [standing(name, closed_span())]})
 
     def read_on() -> None:
         read.extend(one.host_id for one in opened.exposures.closures(len(read)))

@@ -141,7 +141,7 @@ def test_saving_nothing_is_fine(store: Store) -> None:
     store.hosts.save([])
     store.sightings.record([])
     store.exposures.replace_many({})
-    assert ((), {}, ()) == (store.hosts.all(), store.sightings.latest(), store.exposures.all())
+    assert ((), {}, ()) == (store.hosts.all(), store.sightings.latest(), tuple(store.exposures.all()))
 
 
 def test_a_first_check_starts_a_sighting(register: Store) -> None:

@@ -9,18 +9,22 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
+from orchestrator.core.standings import Standing
 from orchestrator.store import SqlStore
 from orchestrator.store.database import Database
-from orchestrator.store.tables import CLOSURES, FACTS, HOST_LOCKS, HOSTS, LEASES, PACKAGE_LISTS, SIGHTINGS
+from orchestrator.store.tables import CLOSURES, CVE_SETS, FACTS, HOST_LOCKS, HOSTS, LEASES, PACKAGE_LISTS, SIGHTINGS
 from tests.adapters.store.samples import (
     T0,
     attempt,
     check,
-    closed_window,
-    exposure,
+    closed_span,
+    closure,
     facts,
     host,
+    mark,
     packages,
+    span,
+    standing,
     started,
     step,
 )
@@ -33,26 +37,42 @@ def database(url: str) -> Iterator[Database]:
         yield opened
 
 
-@pytest.mark.parametrize("statement", [sa.update(CLOSURES).values(severity="low"), sa.delete(CLOSURES)], ids=str)
+@pytest.mark.parametrize("statement", [sa.update(CLOSURES).values(span="{}"), sa.delete(CLOSURES)], ids=str)
 def test_closures_can_only_be_appended(database: Database, statement: Any) -> None:
     """The database refuses to change or delete one."""
     store = SqlStore(database)
     store.hosts.save([host()])
-    store.exposures.replace("id-web1", [exposure("web1", closed_window())])
+    store.exposures.replace_many({"id-web1": [standing("web1", closed_span())]})
     with pytest.raises(DBAPIError, match="append-only"), database.write() as connection:
         connection.execute(statement)
-    assert (closed_window(),) == store.exposures.closures()
+    assert (closure(),) == store.exposures.closures()
 
 
 def test_a_closure_that_is_there_takes_no_further_number(database: Database) -> None:
     """Windows are rebuilt at every move of a host, for years; the numbers of closures end at 2 147 483 647."""
     store = SqlStore(database)
     store.hosts.save([host()])
-    first, second = closed_window(), closed_window(index=1, at=T0 + timedelta(hours=5))
-    for windows in ((first,), (first,), (first,), (first, second), (first, second)):
-        store.exposures.replace("id-web1", [exposure("web1", *windows)])
+    first, second = closed_span(), closed_span(T0 + timedelta(hours=5))
+    for spans in ((first,), (first,), (first,), (first, second), (first, second)):
+        store.exposures.replace_many({"id-web1": [standing("web1", *spans)]})
     with database.read() as connection:
         assert [1, 2] == list(connection.scalars(sa.select(CLOSURES.c.id).order_by(CLOSURES.c.id)))
+
+
+def test_sets_of_cves_are_stored_once_and_as_long_as_they_are_referred_to(database: Database) -> None:
+    """Hosts share them; what no standing and no closure has any more is deleted."""
+    store = SqlStore(database)
+    store.hosts.save([host("web1"), host("web2")])
+    both = {f"id-{name}": [standing(name, span()), standing(name, marks=(mark(2, 0),))] for name in ("web1", "web2")}
+    closed = {f"id-{name}": [standing(name, closed_span())] for name in ("web1", "web2")}
+    counts = []
+    nothing: dict[str, list[Standing]] = {"id-web1": [], "id-web2": []}
+    steps: list[dict[str, list[Standing]]] = [both, {"id-web1": both["id-web1"][:1]}, {"id-web2": []}, closed, nothing]
+    for standings in steps:
+        store.exposures.replace_many(standings)
+        with database.read() as connection:
+            counts.append(connection.scalar(sa.select(sa.func.count()).select_from(CVE_SETS)))
+    assert [2, 2, 1, 1, 1] == counts
 
 
 def test_the_lock_of_a_host_is_its_primary_key(database: Database) -> None:

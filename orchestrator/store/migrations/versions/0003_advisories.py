@@ -1,8 +1,9 @@
-"""Published vulnerability data, and whom it concerns; service levels and accepted risks.
+"""Published vulnerability data, and whom it concerns; service levels and accepted risks; exposures by group.
 
 Revision 0003.
 """
 
+import hashlib
 import json
 import zlib
 from collections.abc import Iterator
@@ -13,6 +14,11 @@ from alembic import op
 
 from orchestrator.core.distributions import distribution_of
 from orchestrator.core.facts import Os, Packages
+from orchestrator.core.standing_groups import mark_of, span_of
+from orchestrator.core.standings import Closure, Mark, Span
+from orchestrator.core.windows import Window
+from orchestrator.store.columns import UtcDateTime
+from orchestrator.store.cve_sets import document_of
 from orchestrator.store.facts import names_of
 
 revision = "0003"
@@ -21,17 +27,23 @@ branch_labels = None
 depends_on = None
 
 
+STALE = "exposures.stale"
+"""The key of a note: there are no standings yet, though there are hosts."""
+
 SLICE = 500
 """Rows that are in memory at a time."""
 
 
 def upgrade() -> None:
-    """What there is of hosts stays; that it can be looked up by packages is filled in."""
+    """What there is of hosts stays; that it can be looked up by packages is filled in. Closures of one CVE each are
+    grouped; exposures are derived: whoever sees the note `STALE` makes them anew."""
     _feeds()
     _told()
     _service_levels()
     _facts()
     _package_lists()
+    _standings()
+    _closures()
 
 
 def _feeds() -> None:
@@ -168,6 +180,132 @@ def _package_lists() -> None:
 
 def _packages(document: bytes) -> Packages:
     return Packages.model_validate_json(zlib.decompress(document))
+
+
+def _standings() -> None:
+    op.create_table(
+        "cve_set",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_cve_set")),
+    )
+    op.create_table(
+        "standing",
+        sa.Column("host_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("remedy", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("spans", sa.Text(), nullable=False),
+        sa.Column("unknown_seconds", sa.Float(), nullable=False),
+        sa.Column("is_over", sa.Boolean(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("cve_set", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["cve_set"], ["cve_set.digest"], name=op.f("fk_standing_cve_set_cve_set")),
+        sa.ForeignKeyConstraint(["host_id"], ["host.id"], name=op.f("fk_standing_host_id_host")),
+        sa.PrimaryKeyConstraint("host_id", "number", name=op.f("pk_standing")),
+    )
+    op.create_index(op.f("ix_standing_cve_set"), "standing", ["cve_set"])
+    counted = ["is_over", "severity", "state", "remedy", "host_id", "count", "opened_at"]
+    op.create_index("ix_standing_counted", "standing", counted)
+    op.create_table(
+        "standing_marker",
+        sa.Column("host_id", sa.Text(), nullable=False),
+        sa.Column("marker", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["host_id"], ["host.id"], name=op.f("fk_standing_marker_host_id_host")),
+        sa.PrimaryKeyConstraint("host_id", name=op.f("pk_standing_marker")),
+    )
+    note = sa.table("note", sa.column("key"), sa.column("value"))
+    if op.get_bind().scalar(sa.text("SELECT count(*) FROM exposure")):
+        op.execute(sa.insert(note).values(key=STALE, value="{}"))
+    op.drop_table("exposure")
+
+
+def _closures() -> None:
+    connection = op.get_bind()
+    windows = [_window(row) for row in connection.execute(sa.select(_OLD).order_by(_OLD.c.id))]
+    op.drop_table("closure")
+    op.create_table(
+        "closure",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("host_id", sa.Text(), nullable=False),
+        sa.Column("detected_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("span", sa.Text(), nullable=False),
+        sa.Column("cve_set", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["cve_set"], ["cve_set.digest"], name=op.f("fk_closure_cve_set_cve_set")),
+        sa.ForeignKeyConstraint(["host_id"], ["host.id"], name=op.f("fk_closure_host_id_host")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_closure")),
+    )
+    for name in ("host_id", "closed_at", "cve_set"):
+        op.create_index(op.f(f"ix_closure_{name}"), "closure", [name])
+    grouped: dict[tuple[str, Span], list[Mark]] = {}
+    for window in windows:
+        grouped.setdefault((window.host_id, span_of(window)), []).append(mark_of(window.cve, [window]))
+    _append([Closure(host_id=host, span=span, marks=tuple(sorted(marks))) for (host, span), marks in grouped.items()])
+    for statement in _append_only():
+        op.execute(statement)
+
+
+def _append(closures: list[Closure]) -> None:
+    sets = sa.table("cve_set", sa.column("digest"), sa.column("document"))
+    table = sa.table(
+        "closure", *map(sa.column, _CLOSURE), sa.column("detected_at", UtcDateTime), sa.column("closed_at", UtcDateTime)
+    )
+    documents = [document_of(one.marks) for one in closures]
+    digests = [hashlib.sha256(document).hexdigest() for document in documents]
+    if closures:
+        distinct = sorted(dict(zip(digests, documents, strict=True)).items())
+        rows = [{"digest": digest, "document": zlib.compress(document, 1)} for digest, document in distinct]
+        op.get_bind().execute(sa.insert(sets), rows)
+        op.get_bind().execute(
+            sa.insert(table),
+            [
+                {
+                    "host_id": one.host_id,
+                    "detected_at": one.span.detected_at,
+                    "closed_at": one.span.closed_at,
+                    "span": one.span.model_dump_json(exclude_defaults=True),
+                    "cve_set": digest,
+                }
+                for one, digest in zip(closures, digests, strict=True)
+            ],
+        )
+
+
+_CLOSURE = ("host_id", "span", "cve_set")
+_TIMES = ("disclosed_at", "fix_available_at", "detected_at", "closed_at")
+_OLD = sa.table(
+    "closure",
+    *map(sa.column, ("id", "host_id", "cve", "severity", "number", "method", "tool", "boot_id", "unknown")),
+    *(sa.column(name, UtcDateTime) for name in _TIMES),
+)
+
+
+def _window(row: sa.Row[Any]) -> Window:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented accessor
+    del values["id"]
+    return Window.model_validate(values | {"index": values.pop("number"), "unknown": json.loads(values["unknown"])})
+
+
+def _append_only() -> tuple[str, ...]:
+    """The function that PostgreSQL's trigger calls is there since 0001; the triggers went with the old table."""
+    if op.get_bind().dialect.name == "sqlite":
+        return tuple(
+            f"CREATE TRIGGER closure_no_{what.lower()} BEFORE {what} ON closure"
+            " BEGIN SELECT RAISE(ABORT, 'closures are append-only'); END"
+            for what in ("UPDATE", "DELETE")
+        )
+    return (
+        (
+            "CREATE TRIGGER closure_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON closure FOR EACH STATEMENT"
+            " EXECUTE FUNCTION closure_is_append_only()"
+        ),
+    )
 
 
 def _slices(query: sa.Select[Any], key: sa.ColumnElement[str]) -> Iterator[list[sa.Row[Any]]]:
