@@ -26,6 +26,7 @@ from orchestrator.errors import FeedInvalid, NotAvailable, PlaybookInvalid, Sett
 from orchestrator.inventory import load_inventory
 from orchestrator.playbook_files import load_playbook
 from orchestrator.ports.store import Store
+from orchestrator.services.accept_risk import AcceptRisk
 from orchestrator.services.carry_out_attempt import AttemptRunner
 from orchestrator.services.check_hosts import CheckHosts, HostCheck
 from orchestrator.services.diagnose_hosts import DiagnoseHosts
@@ -240,6 +241,16 @@ class App:
 
     def _advisories_changed(self, changed: Imported) -> None:  # noqa: ARG002  all of them are rebuilt
         self.update_exposures.everywhere()
+
+    def accept_risk(self) -> AcceptRisk:
+        """Accepted risks."""
+        return AcceptRisk(
+            acceptances=self.store.acceptances,
+            hosts=self.store.hosts,
+            clock=self.clock,
+            new_id=new_id,
+            at_most=self.settings.accept_risk_at_most,
+        )
 
     def order_rollout(self) -> OrderRollout:
         """Orders to rollouts."""

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestrator.cli import accept
 from orchestrator.cli.context import AsJson, Limit, app_of, chosen
 from orchestrator.cli.output import coloured, print_json, print_table
 from orchestrator.core.exposure_states import ExposureState
@@ -17,6 +18,7 @@ def add_to(cli: typer.Typer) -> None:
     group.command("list")(list_exposures)
     group.command()(show)
     group.command()(who)
+    accept.add_to(group)
     cli.add_typer(group, name="exposure")
 
 
