@@ -33,6 +33,7 @@ from orchestrator.services.diagnose_hosts import DiagnoseHosts
 from orchestrator.services.drive_rollout import DriveRollout
 from orchestrator.services.import_advisories import FeedResult, ImportAdvisories
 from orchestrator.services.manage_catalogue import ManageCatalogue
+from orchestrator.services.manage_sla import ManageSla
 from orchestrator.services.order_rollout import OrderRollout
 from orchestrator.services.plan_rollout import PlanRollout
 from orchestrator.services.read_advisories import ReadAdvisories
@@ -241,6 +242,17 @@ class App:
 
     def _advisories_changed(self, changed: Imported) -> None:  # noqa: ARG002  all of them are rebuilt
         self.update_exposures.everywhere()
+
+    def manage_sla(self) -> ManageSla:
+        """Service levels."""
+        return ManageSla(
+            policies=self.store.policies,
+            acceptances=self.store.acceptances,
+            hosts=self.store.hosts,
+            standings=self.store.exposures.all,
+            redate=self.update_exposures.everywhere,
+            clock=self.clock,
+        )
 
     def accept_risk(self) -> AcceptRisk:
         """Accepted risks."""

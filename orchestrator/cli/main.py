@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.main import get_command
 
-from orchestrator.cli import advisories, config, db, exposure, hosts, lab, patches, rollout, scan, serve
+from orchestrator.cli import advisories, config, db, exposure, hosts, lab, patches, rollout, scan, serve, sla
 from orchestrator.cli.context import Run, run_of
 from orchestrator.cli.output import err, print_json, safe, say
 from orchestrator.errors import InvalidInput, PatchwaveError
@@ -52,7 +52,7 @@ def _start(
     run_of(context).home = home
 
 
-for module in (config, hosts, scan, patches, advisories, exposure, rollout, serve, db, lab):
+for module in (config, hosts, scan, patches, advisories, exposure, sla, rollout, serve, db, lab):
     module.add_to(cli)
 
 
