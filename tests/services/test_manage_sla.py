@@ -1,18 +1,22 @@
 """Policies: previewed, then set once, then open windows are dated again."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
+from orchestrator.core.patches import Severity
 from orchestrator.core.sla_policy import DEFAULT_POLICY
 from orchestrator.core.sla_preview import Shift
 from orchestrator.core.standings import Standing
 from orchestrator.errors import Conflict
 from orchestrator.services.manage_sla import ManageSla
+from tests.core.exposure_builders import LAB_1, facts
 from tests.core.sla_builders import HOST, acceptance, day, policy, record, span, standing
 from tests.fakes.clock import FakeClock
 from tests.fakes.hosts import KnownHosts
 from tests.fakes.sla import FakeAcceptances, FakePolicies
+from tests.services.fleets import Checked
 
 STRICT = policy(levels={"high": "5d", "medium": "5d"})
 
@@ -102,3 +106,32 @@ def test_a_preview_that_is_out_of_date_sets_nothing() -> None:
     with pytest.raises(Conflict, match="meanwhile"):
         world.sla().set(offered, "ann@cli")
     assert 1 == world.redated
+
+
+def test_windows_of_a_checked_fleet_are_dated_by_it() -> None:
+    """From detection to the stored due date: by the built-in policy, then by the one that was set."""
+    fleet = Checked("web")
+    fleet.eyes.shows["web"] = facts()
+    fleet.store.catalogue.add(LAB_1)
+    fleet.check_hosts(fleet.members)
+    sla = ManageSla(
+        policies=fleet.store.policies,
+        acceptances=fleet.store.acceptances,
+        hosts=fleet.store.hosts,
+        standings=fleet.store.exposures.all,
+        redate=fleet.update_exposures.everywhere,
+        clock=fleet.clock,
+    )
+
+    def given() -> tuple[timedelta, str | None]:
+        (window,) = (one.spans[-1] for one in fleet.store.exposures.all())
+        assert window.due_at is not None
+        return window.due_at - window.detected_at, window.policy
+
+    before = given()
+    slower = policy(levels={"medium": "60d", "high": "60d"})
+    offered = sla.preview(slower)
+    sla.set(offered, "ann@cli")
+    assert (timedelta(days=30), DEFAULT_POLICY.id) == before
+    assert (timedelta(days=60), slower.id) == given()
+    assert {Severity.HIGH: {Shift.LATER: 1}} == offered.found.shifts
