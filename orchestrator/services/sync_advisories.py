@@ -12,6 +12,9 @@ from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Store
 from orchestrator.services.import_advisories import FeedResult, FeedState, ImportAdvisories, merged
 
+AT_A_TIME = 1_000
+"""Hosts whose facts are in memory."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SyncAdvisories:
@@ -78,7 +81,10 @@ class SyncAdvisories:
     def _distributions(self) -> frozenset[str]:
         """Those of the hosts that were seen and are not retired."""
         listed = [record.id for record in self.store.hosts.all() if not record.is_retired]
-        found = {distribution_of(sighting.facts.os) for sighting in self.store.sightings.latest(listed).values()}
+        found: set[str | None] = set()
+        for start in range(0, len(listed), AT_A_TIME):
+            seen = self.store.sightings.latest(listed[start : start + AT_A_TIME])
+            found |= {distribution_of(sighting.facts.os) for sighting in seen.values()}
         return frozenset(one for one in found if one is not None)
 
     def _parts(self, name: str, known: Known, *, is_asked: bool) -> Sequence[str]:

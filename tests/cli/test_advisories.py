@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.core.advisories import Entry
 from tests.cli.terminal import Terminal
-from tests.feeds.cases import epss, kev
+from tests.feeds.cases import debian, epss, kev, ubuntu_lsn
 from tests.feeds.feed_case import as_json
 from tests.feeds.web_server import Answer, Site, file, serving
 
@@ -71,6 +72,30 @@ def test_tables_for_people(desk: Terminal) -> None:
     assert "likely to be exploited: 97.56%, above 99.99% of all (model v2099.03.14, 2099-04-05)" in shown
     assert re.search(r"kev +unknown +2099-02-03 +2099-02-24 +\d{4}-\d\d-\d\d or before", shown)
     assert re.search(r"kev +ok .* 2099\.02\.03 +2 +0 ", desk.run("advisories", "status").out)
+
+
+def test_what_a_distribution_says_for_people(desk: Terminal) -> None:
+    """By CVE and by entry: who is affected, what fixes it, why there is no fix."""
+    (desk.folder / "tracker.json").write_bytes(debian.CASE.content)
+    desk.run("advisories", "import", "tracker.json")
+    by_cve = desk.run("advisories", "show", "CVE-2099-0001").out
+    assert re.search(r"debian:12 +linux +affected +6\.1\.192-2 +unknown +debian +linux/2099 +\S+ or before", by_cve)
+    assert re.search(r"debian:13 +linux +affected +low +debian .* postponed: Minor issue", by_cve)
+    by_entry = desk.run("advisories", "show", "linux/2099").out
+    assert re.search(r"CVE-2099-0001 +debian:12 +linux +affected +6\.1\.192-2", by_entry)
+    assert "url: https://security-tracker.debian.org/tracker/source-package/linux" in by_entry
+
+
+def test_live_patch_notices_for_people(desk: Terminal) -> None:
+    """Which module fixes it in which kernel, from which version on."""
+    (desk.folder / ubuntu_lsn.CASE.name).write_bytes(ubuntu_lsn.CASE.content)
+    assert 0 == desk.run("advisories", "import", ubuntu_lsn.CASE.name).code
+    first = next(one for one in ubuntu_lsn.CASE.says if isinstance(one, Entry) and one.module_fixes)
+    fix = first.module_fixes[0]
+    for name in (first.id, fix.cve):
+        shown = desk.run("advisories", "show", name).out
+        assert "LIVE PATCH MODULE" in shown
+        assert fix.distribution in shown
 
 
 def test_a_file_that_is_broken_exits_with_2_and_its_place(desk: Terminal) -> None:
