@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog
 
 from orchestrator.core.advisories import Entry, Grade, Imported, ModuleFix, Statement
 from orchestrator.feeds.registry import FEEDS, LIKELIHOODS
@@ -69,3 +70,9 @@ def new_desk(tmp_path: Path) -> Callable[[str], Desk]:
         return Desk(tmp_path / name)
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> None:
+    """What other tests set logging up for (a captured stream) is closed by now; feeds log what they leave out."""
+    structlog.reset_defaults()
