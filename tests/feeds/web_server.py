@@ -11,12 +11,14 @@ Headers = dict[str, str]
 
 @dataclass(frozen=True)
 class Answer:
-    """A response. ``cut``: bytes of the body after which the connection ends; ``length`` False: none is announced."""
+    """A response. ``cut``: bytes of the body after which the connection ends; ``hangs_after``: after which nothing more
+    comes; ``length`` False: none is announced."""
 
     status: int = 200
     body: bytes = b""
     headers: Headers = field(default_factory=dict)
     cut: int | None = None
+    hangs_after: int | None = None
     length: bool = True
 
 
@@ -26,6 +28,7 @@ class Site:
 
     url: str = ""
     asked: list[tuple[str, Headers]] = field(default_factory=list)
+    closed: threading.Event = field(default_factory=threading.Event)
     answers: dict[str, list[Answer | Callable[[Headers], Answer]]] = field(default_factory=dict)
 
     def answer(self, path: str, headers: Headers) -> Answer:
@@ -71,7 +74,11 @@ def serving() -> Iterator[Site]:
                 self.send_header("Content-Length", str(len(answer.body)))
             self.send_header("Connection", "close")
             self.end_headers()
-            self.wfile.write(answer.body[: answer.cut])
+            if answer.hangs_after is not None:
+                self.wfile.write(answer.body[: answer.hangs_after])
+                site.closed.wait(60)
+            else:
+                self.wfile.write(answer.body[: answer.cut])
             self.close_connection = True
 
         def log_message(self, *_args: object) -> None:
@@ -84,6 +91,7 @@ def serving() -> Iterator[Site]:
     try:
         yield site
     finally:
+        site.closed.set()
         server.shutdown()
         server.server_close()
         thread.join()
