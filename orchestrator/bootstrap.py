@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import TypedDict
 
@@ -31,6 +32,7 @@ from orchestrator.services.carry_out_attempt import AttemptRunner
 from orchestrator.services.check_hosts import CheckHosts, HostCheck
 from orchestrator.services.diagnose_hosts import DiagnoseHosts
 from orchestrator.services.drive_rollout import DriveRollout
+from orchestrator.services.export_vex import ExportVex
 from orchestrator.services.import_advisories import FeedResult, ImportAdvisories
 from orchestrator.services.manage_catalogue import ManageCatalogue
 from orchestrator.services.manage_sla import ManageSla
@@ -41,6 +43,7 @@ from orchestrator.services.read_fleet import ReadFleet, by_module
 from orchestrator.services.read_only import require_write
 from orchestrator.services.read_rollouts import ReadRollouts
 from orchestrator.services.refresh_inventory import RefreshInventory
+from orchestrator.services.report_exposure import ReportExposure
 from orchestrator.services.retire_host import RetireHost
 from orchestrator.services.settle_identities import SettleIdentities
 from orchestrator.services.sync_advisories import SyncAdvisories
@@ -262,6 +265,25 @@ class App:
             clock=self.clock,
             new_id=new_id,
             at_most=self.settings.accept_risk_at_most,
+        )
+
+    def report_exposure(self) -> ReportExposure:
+        """The exposure report."""
+        return ReportExposure(
+            windows=self.store.exposures,
+            hosts=self.store.hosts,
+            policies=self.store.policies,
+            acceptances=self.store.acceptances,
+            clock=self.clock,
+        )
+
+    def export_vex(self) -> ExportVex:
+        """OpenVEX."""
+        return ExportVex(
+            store=self.store,
+            clock=self.clock,
+            tooling=f"patchwave {version('patchwave')}",
+            author=f"Patchwave on {self.settings.controller}",
         )
 
     def order_rollout(self) -> OrderRollout:

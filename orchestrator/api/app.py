@@ -10,18 +10,27 @@ from fastapi.responses import PlainTextResponse, Response
 from orchestrator.api.loopback import LoopbackOnly
 from orchestrator.api.pages import Cursor, Limit, page
 from orchestrator.api.problems import install_problems
+from orchestrator.api.reports import add_reports
 from orchestrator.core.exposure_states import ExposureState
 from orchestrator.core.patches import Severity
 from orchestrator.metrics import Metrics
+from orchestrator.services.export_vex import ExportVex
 from orchestrator.services.read_fleet import ReadFleet
 from orchestrator.services.read_rollouts import ReadRollouts
+from orchestrator.services.report_exposure import ReportExposure
 
 Json = dict[str, Any]
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def create_api(
-    *, reader: ReadFleet, rollouts: ReadRollouts, metrics: Metrics, ready: Callable[[], list[str]]
+    *,
+    reader: ReadFleet,
+    rollouts: ReadRollouts,
+    report: ReportExposure,
+    vex: ExportVex,
+    metrics: Metrics,
+    ready: Callable[[], list[str]],
 ) -> FastAPI:
     """The application. ``ready`` lists what keeps the service from doing its work; empty is ready."""
     api = FastAPI(title="Patchwave", version=version("patchwave"), docs_url=None, redoc_url=None)
@@ -30,6 +39,7 @@ def create_api(
     _add_health(api, metrics, ready)
     _add_hosts(api, reader)
     _add_exposures(api, reader)
+    add_reports(api, report, vex)
     _add_rollouts(api, rollouts)
     return api
 

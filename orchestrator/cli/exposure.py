@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.cli import accept
+from orchestrator.cli import accept, exposure_report
 from orchestrator.cli.context import AsJson, Limit, app_of, chosen
 from orchestrator.cli.output import coloured, print_json, print_table
 from orchestrator.core.exposure_states import ExposureState
@@ -19,6 +19,7 @@ def add_to(cli: typer.Typer) -> None:
     group.command()(show)
     group.command()(who)
     accept.add_to(group)
+    exposure_report.add_to(group)
     cli.add_typer(group, name="exposure")
 
 

@@ -48,7 +48,14 @@ def serve(
     app = run.app
     app.prepare()
     metrics = Metrics(store=app.store, clock=app.clock, per_host=app.settings.metrics_per_host)
-    api = create_api(reader=app.reader, rollouts=app.read_rollouts, metrics=metrics, ready=app.not_ready)
+    api = create_api(
+        reader=app.reader,
+        rollouts=app.read_rollouts,
+        report=app.report_exposure(),
+        vex=app.export_vex(),
+        metrics=metrics,
+        ready=app.not_ready,
+    )
     engines = Engines(undriven=lambda: _undriven(app), drive=lambda key, stop: _drive(app, key, stop), clock=app.clock)
     worker = Worker(jobs=_jobs(app, metrics, engines), clock=app.clock)
     server = uvicorn.Server(uvicorn.Config(api, log_level="warning", access_log=False, server_header=False))
@@ -93,6 +100,10 @@ def _jobs(app: App, metrics: "Metrics", engines: Engines) -> tuple[Every, ...]:
         for result in app.sync_advisories(older_than=app.settings.feed_interval):
             if result.error is not None:
                 log.warning("feed failed", feed=result.feed, error=result.error.code, detail=str(result.error))
+            else:
+                imported = result.imported
+                counts = {"added": imported.added, "changed": imported.changed, "withdrawn": imported.withdrawn}
+                log.info("feed synced", feed=result.feed, state=result.state, **counts)
 
     return (
         Every(name="check", interval=app.settings.check_interval, run=check_fleet),

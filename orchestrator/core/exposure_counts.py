@@ -60,12 +60,16 @@ class ExposureRow(Frozen):
 class Measured:
     """Closed windows of one host that were measured once, for all rows that they count in."""
 
-    def __init__(self, span: Span, at: Instants, dates: MarkDates) -> None:
+    __slots__ = ("boot", "by_clock", "method", "windows")
+
+    def __init__(self, host_id: str, span: Span, method: ClosedBy, at: Instants, dates: MarkDates) -> None:
+        self.method = method
+        self.boot = (host_id, span.boot_id) if method is ClosedBy.LIVE_PATCH else None
         self.windows = len(dates.cves)
         self.by_clock = (
             dates.since_disclosed(at, is_reopened=span.is_reopened),
             dates.since_fixes(at),
-            Batch([(at.known_since(at.detected), self.windows)]),
+            Batch((at.known_since(at.detected), float(self.windows)), self.windows),
         )
 
 
@@ -73,11 +77,16 @@ _CLOCKS = (ExposureClock.DISCLOSED, ExposureClock.FIX_AVAILABLE, ExposureClock.D
 
 
 class ExposureCounts:
-    """One row while it is added up."""
+    """One row while it is added up. ``is_of_one_cve``: windows of one host are one after the other, never at a time."""
 
-    __slots__ = ("_boots", "_cve_seconds", "_durations", "_methods", "_sla", "_time", "_unknown", "_untold", "open")
+    __slots__ = (
+        "_boots", "_cve_seconds", "_durations", "_hosts", "_is_of_one_cve", "_methods", "_sla", "_time", "_unknown",
+        "_untold", "open",
+    )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_of_one_cve: bool = False) -> None:
+        self._is_of_one_cve = is_of_one_cve
+        self._hosts: set[str] = set()
         self.open = 0
         self._unknown = 0
         self._methods: Counter[ClosedBy] = Counter()
@@ -88,12 +97,11 @@ class ExposureCounts:
         self._time: dict[str, ExposedTime] = {}
         self._cve_seconds = 0.0
 
-    def add_fixed(self, host_id: str, span: Span, measured: Measured) -> None:
+    def add_fixed(self, measured: Measured) -> None:
         """Windows that a fix closed in the period."""
-        assert span.method is not None  # noqa: S101  closed windows have one
-        self._methods[span.method] += measured.windows
-        if span.method is ClosedBy.LIVE_PATCH:
-            self._boots.add((host_id, span.boot_id))
+        self._methods[measured.method] += measured.windows
+        if measured.boot is not None:
+            self._boots.add(measured.boot)
         for index, batch in enumerate(measured.by_clock):
             self._durations[index].add(batch)
             self._untold[index] += measured.windows - batch.count
@@ -104,19 +112,22 @@ class ExposureCounts:
 
     def add_exposed(self, host_id: str, stretches: Sequence[Stretch], windows: int) -> None:
         """When they were open, within the period."""
-        time = self._time.get(host_id)
-        if time is None:
-            time = self._time[host_id] = ExposedTime()
-        for stretch in stretches:
-            time.add(stretch)
-            self._cve_seconds += windows * (stretch[1] - stretch[0])
+        self._hosts.add(host_id)
+        for start, end in stretches:
+            self._cve_seconds += windows * (end - start)
+        if stretches and not self._is_of_one_cve:
+            time = self._time.get(host_id)
+            if time is None:
+                time = self._time[host_id] = ExposedTime()
+            for stretch in stretches:
+                time.add(stretch)
 
-    def add_now(self, host_id: str, sla: Counter[SlaState], *, opened: int, unknown: int) -> None:
+    def add_now(self, sla: Sequence[tuple[SlaState, int]], *, opened: int, unknown: int) -> None:
         """How pairs of a host stand now."""
-        self._time.setdefault(host_id, ExposedTime())
         self.open += opened
         self._unknown += unknown
-        self._sla.update(sla)
+        for state, count in sla:
+            self._sla[state] += count
 
     def row(self, key: str | None) -> ExposureRow:
         """What it came to."""
@@ -133,11 +144,14 @@ class ExposureCounts:
             due_soon=self._sla[SlaState.DUE_SOON],
             accepted=self._sla[SlaState.ACCEPTED],
             unknown=self._unknown,
-            hosts=len(self._time),
+            hosts=len(self._hosts),
             reboots_avoided=len(self._boots),
-            exposed_host_days=sum(time.seconds() for time in self._time.values()) / DAY,
+            exposed_host_days=self._host_seconds() / DAY,
             exposed_cve_days=self._cve_seconds / DAY,
         )
+
+    def _host_seconds(self) -> float:
+        return self._cve_seconds if self._is_of_one_cve else sum(time.seconds() for time in self._time.values())
 
     def _clocks(self) -> Iterator[tuple[ExposureClock, ClockSummary]]:
         for clock, durations, untold in zip(_CLOCKS, self._durations, self._untold, strict=True):

@@ -2,7 +2,7 @@
 long; in all, and by host, group, customer, CVE, severity or what closed it.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -102,27 +102,33 @@ class _Report:
     def __init__(self, fleet: Counted, asked: ExposureQuestion, now: datetime) -> None:
         self._fleet, self._asked, self._now = fleet, asked, now
         self._start, self._end = asked.period.start.timestamp(), min(now, asked.period.end).timestamp()
+        self._has_risks = bool(fleet.risks.cves)
         self._dates = DatesKept(kev_only=asked.kev_only)
         self._total = ExposureCounts()
-        self._rows: defaultdict[str | None, ExposureCounts] = defaultdict(ExposureCounts)
+        self._rows: defaultdict[str | None, ExposureCounts] = defaultdict(
+            lambda: ExposureCounts(is_of_one_cve=asked.by is Grouping.CVE)
+        )
+        self._keys = _KEYS[asked.by]
 
     def add_closure(self, closure: Closure) -> None:
         host, span = self._fleet.hosts.get(closure.host_id), closure.span
-        if host is None or span.closed_at is None or not self._is_wanted(span.severity):
+        if host is None or span.closed_at is None or span.method is None or not self._is_wanted(span.severity):
             return
         closed = span.closed_at.timestamp()
         if closed < self._start:
             return
-        at, is_in = Instants.of(span, closed), span.closed_at < self._asked.period.end
+        at = Instants.of(span, closed)
         stretches = self._stretches(at)
+        is_in, is_fix = span.closed_at < self._asked.period.end, span.method not in NOT_FIXED
         for rows, dates in self._parts(host, closure, span.severity, span.tool or span.method):
-            measured = Measured(span, at, dates) if is_in and span.method not in NOT_FIXED else None
+            count = len(dates.cves)
+            measured = Measured(host.id, span, span.method, at, dates) if is_in and is_fix else None
             for row in rows:
-                row.add_exposed(host.id, stretches, len(dates.cves))
+                row.add_exposed(host.id, stretches, count)
                 if measured is not None:
-                    row.add_fixed(host.id, span, measured)
-                elif is_in and span.method is not None:
-                    row.add_ended(span.method, len(dates.cves))
+                    row.add_fixed(measured)
+                elif is_in:
+                    row.add_ended(span.method, count)
 
     def add_standing(self, standing: Standing) -> None:
         host = self._fleet.hosts.get(standing.host_id)
@@ -139,7 +145,7 @@ class _Report:
             count = len(dates.cves)
             sla = self._sla(host, span, dates)
             for row in rows:
-                row.add_now(host.id, sla, opened=count if span is not None else 0, unknown=count if is_unknown else 0)
+                row.add_now(sla, opened=count if span is not None else 0, unknown=count if is_unknown else 0)
                 row.add_exposed(host.id, stretches, count)
 
     def summary(self) -> ExposureSummary:
@@ -154,8 +160,11 @@ class _Report:
 
     def _stretches(self, at: Instants) -> tuple[Stretch, ...]:
         """When the window was open and known to be, within the period."""
-        within = (max(self._start, at.detected), min(self._end, at.closed))
-        return tuple(without(within, at.gaps)) if at.gaps else (within,) if within[0] < within[1] else ()
+        start = max(self._start, at.detected)
+        end = min(self._end, at.closed)
+        if start >= end:
+            return ()
+        return tuple(without((start, end), at.gaps)) if at.gaps else ((start, end),)
 
     def _parts(self, host: HostRecord, of: Closure | Standing, severity: Severity, tool: str | None) -> Iterator[Part]:
         """The CVEs of it, beside the rows that they count in; none without a CVE that is asked for."""
@@ -169,31 +178,29 @@ class _Report:
         else:
             yield (self._total, *(self._rows[key] for key in self._keys(host, severity, tool))), dates
 
-    def _keys(self, host: HostRecord, severity: Severity, tool: str | None) -> Sequence[str | None]:
-        match self._asked.by:
-            case Grouping.HOST:
-                return (host.name,)
-            case Grouping.GROUP:
-                return host.groups or (None,)
-            case Grouping.CUSTOMER:
-                return (host.customer,)
-            case Grouping.SEVERITY:
-                return (severity.value,)
-            case Grouping.TOOL:
-                return (tool,)
-            case _:
-                return ()
-
-    def _sla(self, host: HostRecord, span: Span | None, dates: MarkDates) -> Counter[SlaState]:
+    def _sla(self, host: HostRecord, span: Span | None, dates: MarkDates) -> Sequence[tuple[SlaState, int]]:
         """How the open windows stand against their service levels. Accepted risks are few, CVEs are not."""
         if span is None:
-            return Counter()
-        fleet, counted = self._fleet, Counter[SlaState]()
-        for cve in fleet.risks.cves.intersection(dates.cves):
-            if any(risk.holds(self._now) for risk in fleet.risks.concerning(host, cve)):
-                counted[SlaState.ACCEPTED] += 1
-        counted[sla_state(span, self._now, (), fleet.due_soon)] += len(dates.cves) - counted[SlaState.ACCEPTED]
-        return counted
+            return ()
+        fleet, borne = self._fleet, 0
+        for cve in fleet.risks.cves.intersection(dates.cves) if self._has_risks else ():
+            borne += any(risk.holds(self._now) for risk in fleet.risks.concerning(host, cve))
+        state = sla_state(span, self._now, (), fleet.due_soon)
+        return ((SlaState.ACCEPTED, borne), (state, len(dates.cves) - borne))
+
+
+Keys = Callable[[HostRecord, Severity, str | None], Sequence[str | None]]
+
+_KEYS: Mapping[Grouping | None, Keys] = {
+    None: lambda _host, _severity, _tool: (),
+    Grouping.CVE: lambda _host, _severity, _tool: (),
+    Grouping.HOST: lambda host, _severity, _tool: (host.name,),
+    Grouping.GROUP: lambda host, _severity, _tool: host.groups or (None,),
+    Grouping.CUSTOMER: lambda host, _severity, _tool: (host.customer,),
+    Grouping.SEVERITY: lambda _host, severity, _tool: (severity.value,),
+    Grouping.TOOL: lambda _host, _severity, tool: (tool,),
+}
+"""The rows that windows of a host count in; by CVE they are told apart by their marks."""
 
 
 def _in_order(by: Grouping | None) -> Callable[[ExposureRow], tuple[bool, int, str]]:

@@ -23,7 +23,7 @@ class Instants(NamedTuple):
     @classmethod
     def of(cls, span: Span, closed: float) -> "Instants":
         """Of this span, which closed or is looked at then."""
-        gaps = tuple((start.timestamp(), end.timestamp()) for start, end in span.gaps)
+        gaps = tuple([(start.timestamp(), end.timestamp()) for start, end in span.gaps]) if span.gaps else ()
         return cls(span.since.timestamp(), span.detected_at.timestamp(), closed, gaps)
 
     def known_since(self, start: float) -> float:
@@ -65,10 +65,15 @@ def _later(one: datetime, other: datetime | None) -> datetime:
 
 
 def _spent(dates: Sequence[float], at: Instants, more_at_start: int) -> Batch:
-    from_start, too_late = bisect_right(dates, at.since), bisect_left(dates, at.closed)
-    spent = [(at.known_since(at.since), from_start + more_at_start)]
-    spent += [(at.known_since(date), 1) for date in dates[from_start:too_late]]
-    return Batch([*spent, (0.0, len(dates) - max(from_start, too_late))])
+    from_start, count = bisect_right(dates, at.since), len(dates)
+    at_start = from_start + more_at_start
+    pairs = [at.known_since(at.since), float(at_start)] if at_start else []
+    if from_start < count:
+        too_late = bisect_left(dates, at.closed)
+        for date in dates[from_start:too_late]:
+            pairs += (at.known_since(date), 1.0)
+        pairs += (0.0, float(count - max(from_start, too_late)))
+    return Batch(pairs, count + more_at_start)
 
 
 class DatesKept:

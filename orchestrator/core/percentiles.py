@@ -1,26 +1,20 @@
 """Percentiles of many durations that come one after the other, in bounded memory."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 EXACT = 16_384
 """Durations that are kept as they came. What is more is merged, and then rounded if that is not enough."""
 
 
 class Batch:
-    """Some durations in seconds, each so many times, made once for all that they are to be added to."""
+    """Some durations in seconds, each so many times, made once for all that they are to be added to. ``pairs`` are
+    durations, each with how many times before the next, the longest first; ``count`` is all the times together."""
 
-    __slots__ = ("count", "most", "pairs")
+    __slots__ = ("count", "pairs")
 
-    def __init__(self, durations: Iterable[tuple[float, int]]) -> None:
-        self.pairs = array("d")
-        self.count, self.most = 0, 0.0
-        for seconds, times in durations:
-            if times:
-                self.pairs.append(seconds)
-                self.pairs.append(times)
-                self.count += times
-                self.most = max(self.most, seconds)
+    def __init__(self, pairs: Sequence[float], count: int) -> None:
+        self.pairs, self.count = pairs, count
 
 
 class Durations:
@@ -43,8 +37,8 @@ class Durations:
             return
         self._kept.extend(batch.pairs)
         self.count += batch.count
-        if self.most is None or batch.most > self.most:
-            self.most = batch.most
+        if self.most is None or batch.pairs[0] > self.most:
+            self.most = batch.pairs[0]
         if len(self._kept) >= 4 * EXACT:
             self._shrink()
 

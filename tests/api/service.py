@@ -20,6 +20,7 @@ from tests.core.exposure_builders import LAB_1, LAB_2, facts, live
 from tests.core.rollout_world import planned
 from tests.fakes.clock import START
 from tests.services.fleets import Checked, ids
+from tests.services.reports import reports, vexes
 
 HOUR = timedelta(hours=1)
 
@@ -54,6 +55,8 @@ class Service:
             create_api(
                 reader=reader(store=self.known.store, clock=self.known.clock),
                 rollouts=self.rollouts,
+                report=reports(self.known),
+                vex=vexes(self.known),
                 metrics=self.metrics,
                 ready=lambda: self.problems,
             )

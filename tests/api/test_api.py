@@ -207,7 +207,14 @@ def over_home(home: Path) -> tuple[Client, App]:
     app = App(settings=settings, origins=origins, folder=home)
     app.initialise()
     metrics = Metrics(store=app.store, clock=app.clock)
-    api = create_api(reader=app.reader, rollouts=app.read_rollouts, metrics=metrics, ready=app.not_ready)
+    api = create_api(
+        reader=app.reader,
+        rollouts=app.read_rollouts,
+        report=app.report_exposure(),
+        vex=app.export_vex(),
+        metrics=metrics,
+        ready=app.not_ready,
+    )
     return Client(api), app
 
 
@@ -247,6 +254,8 @@ def test_openapi_describes_every_path() -> None:
         "/api/v1/hosts",
         "/api/v1/hosts/{name}",
         "/api/v1/exposures",
+        "/api/v1/exposures/report",
+        "/api/v1/exposures/vex",
         "/api/v1/rollouts",
         "/api/v1/rollouts/{rollout_id}",
     } == set(document["paths"])
