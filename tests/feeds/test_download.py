@@ -3,13 +3,20 @@
 import gzip
 import hashlib
 import os
+import ssl
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from orchestrator.errors import Conflict, FeedUnavailable
 from orchestrator.feeds.download import ATTEMPTS, DownloadSettings, HttpFetch
@@ -339,3 +346,52 @@ def test_an_address_that_nobody_has_is_unavailable(fetch: HttpFetch) -> None:
     """With the reason of the system."""
     with pytest.raises(FeedUnavailable, match=r"127\.0\.0\.1:1/a: connect error"):
         fetch("http://127.0.0.1:1/a")
+
+
+def test_the_proxy_of_the_environment_is_asked(
+    site: Site, tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As every program there does; the setting goes before it."""
+    site.answers["http://feeds.example.net/a"] = [file(CONTENT)]
+    monkeypatch.setenv("HTTP_PROXY", site.url)
+    with HttpFetch(tmp_path, DownloadSettings(most=1_000_000), clock) as fetch:
+        assert CONTENT == _content(fetch("http://feeds.example.net/a"))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    with HttpFetch(tmp_path, DownloadSettings(most=1_000_000, proxy=site.url), clock) as fetch:
+        assert CONTENT == _content(fetch("http://feeds.example.net/a"))
+
+
+def test_an_authority_of_ones_own(tmp_path: Path, clock: FakeClock) -> None:
+    """Without the setting the server is not trusted, which no further attempt would change; with it, it is."""
+    certificate = _self_signed(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    with serving(tls) as site:
+        site.answers["/a"] = [file(CONTENT)]
+        with (
+            HttpFetch(tmp_path / "feeds", DownloadSettings(most=1_000_000), clock) as fetch,
+            pytest.raises(FeedUnavailable, match="certificate is not trusted: the setting feed_ca_file"),
+        ):
+            fetch(f"{site.url}/a")
+        assert 0.0 == clock.slept
+        settings = DownloadSettings(most=1_000_000, ca_file=certificate)
+        with HttpFetch(tmp_path / "feeds", settings, clock) as fetch:
+            assert CONTENT == _content(fetch(f"{site.url}/a"))
+
+
+def _self_signed(folder: Path) -> Path:
+    """A key and a certificate of 127.0.0.1 that it signed, in one file."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(tz=UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "made up")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path = folder / "certificate.pem"
+    path.write_bytes(plain + certificate.public_bytes(Encoding.PEM))
+    return path

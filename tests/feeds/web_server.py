@@ -1,5 +1,6 @@
 """A web server on the loopback address that answers as it is told to."""
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,9 +58,14 @@ def file(content: bytes, etag: str | None = '"one"', **extra: str) -> Callable[[
     return answer
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_what: object) -> None:
+        """Clients that hang up are what is tested."""
+
+
 @contextmanager
-def serving() -> Iterator[Site]:
-    """A server that runs."""
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Site]:
+    """A server that runs; with a context, by https."""
     site = Site()
 
     class Handler(BaseHTTPRequestHandler):
@@ -84,8 +90,10 @@ def serving() -> Iterator[Site]:
         def log_message(self, *_args: object) -> None:
             """Nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    site.url = f"http://127.0.0.1:{server.server_port}"
+    server = _Server(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    site.url = f"http{'' if tls is None else 's'}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
