@@ -184,16 +184,38 @@ class App:
             keep_files=self.modules.keep, store=self.store, clock=self.clock, update_exposures=self.update_exposures
         )
 
+    def manage_sla(self) -> ManageSla:
+        """Service levels."""
+        return ManageSla(
+            policies=self.store.policies,
+            acceptances=self.store.acceptances,
+            hosts=self.store.hosts,
+            standings=self.store.exposures.all,
+            redate=self.update_exposures.everywhere,
+            clock=self.clock,
+        )
+
+    def accept_risk(self) -> AcceptRisk:
+        """Accepted risks."""
+        return AcceptRisk(
+            acceptances=self.store.acceptances,
+            hosts=self.store.hosts,
+            clock=self.clock,
+            new_id=new_id,
+            at_most=self.settings.accept_risk_at_most,
+        )
+
     @cached_property
     def read_advisories(self) -> ReadAdvisories:
         """Published vulnerability data as it is shown."""
         return ReadAdvisories(store=self.store)
 
     def import_advisories(self) -> ImportAdvisories:
-        """Files of feeds, taken in."""
+        """Files of feeds, taken in. What an import that was cut short left undone is done first."""
         # Readers of feeds are imported here: no other command shall wait for them.
         from orchestrator.feeds.registry import FEEDS, LIKELIHOODS  # noqa: PLC0415
 
+        self.update_exposures.catch_up()
         return ImportAdvisories(
             feeds=FEEDS,
             scores=LIKELIHOODS,
@@ -243,29 +265,8 @@ class App:
                     raise SettingsInvalid(f"there is no feed {name!r}; there are: {', '.join(known)}", field=field)
         return known if self.settings.feeds is None else self.settings.feeds
 
-    def _advisories_changed(self, changed: Imported) -> None:  # noqa: ARG002  all of them are rebuilt
-        self.update_exposures.everywhere()
-
-    def manage_sla(self) -> ManageSla:
-        """Service levels."""
-        return ManageSla(
-            policies=self.store.policies,
-            acceptances=self.store.acceptances,
-            hosts=self.store.hosts,
-            standings=self.store.exposures.all,
-            redate=self.update_exposures.everywhere,
-            clock=self.clock,
-        )
-
-    def accept_risk(self) -> AcceptRisk:
-        """Accepted risks."""
-        return AcceptRisk(
-            acceptances=self.store.acceptances,
-            hosts=self.store.hosts,
-            clock=self.clock,
-            new_id=new_id,
-            at_most=self.settings.accept_risk_at_most,
-        )
+    def _advisories_changed(self, changed: Imported) -> None:
+        self.update_exposures.concerned(changed)
 
     def report_exposure(self) -> ReportExposure:
         """The exposure report."""
@@ -408,6 +409,7 @@ class App:
     def upgrade_database(self) -> str:
         """Bring the schema up to date; what was done."""
         revisions.upgrade(self.settings.database)
+        self.update_exposures.catch_up()
         return "the database is of this version"
 
     def database_problems(self) -> list[str]:
@@ -421,7 +423,9 @@ class App:
         return [] if is_current else [f"the schema of the database is {state}: run `patchwave db upgrade`"]
 
     def prepare(self) -> None:
-        """Wire everything now: threads that begin beside each other must not each wire a part of their own."""
+        """Wire everything now: threads that begin beside each other must not each wire a part of their own. What an
+        import that was cut short left undone is done."""
+        self.update_exposures.catch_up()
         _ = self.drive_rollout, self.read_rollouts
 
     def close(self) -> None:

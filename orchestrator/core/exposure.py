@@ -103,8 +103,9 @@ def _standing(
     # The gap that still goes on is left out: it is between ``since`` and whenever one asks.
     over = gaps[:-1] if ended is None and state is ExposureState.UNKNOWN else gaps
     told = walk.finding if walk.finding is not None and walk.finding.state is state else None
-    windows_of = [(draft.seen, draft.until) for draft in walk.drafts]
-    marks = timelines.marks(shared, windows_of, (life[-1].sightings[-1], life[-1].end))
+    end = life[-1].end
+    ends = [(one.seen, one.until, one.closed_at is None and one.until == end) for one in walk.drafts]
+    marks = timelines.marks(shared, ends, (life[-1].sightings[-1], end))
     return Standing(
         host_id=walk.host_id,
         severity=_severity(walk),

@@ -51,22 +51,24 @@ class Timelines:
         views = [self.matcher.view_of(one) for era in eras for one in era.sightings]
         return _remembering(self.matcher, views, cve)
 
-    def marks(self, shared: Shared, ends: Sequence[Instant], now: Instant) -> tuple[Mark, ...]:
+    def marks(self, shared: Shared, ends: Sequence[tuple[Sighting, datetime, bool]], now: Instant) -> tuple[Mark, ...]:
         """Each CVE with its own dates, as they were known at last in each window: ``ends`` are the sightings that
-        showed them last, and until when. ``now`` is the latest sighting, and the end of all."""
-        seen = [(self.matcher.view_of(sighting), until) for sighting, until in ends]
+        showed them last, until when, and whether what was told at that very instant counts: it does not where something
+        else closed the window then. ``now`` is the latest sighting, and the end of all."""
         view, end = self.matcher.view_of(now[0]), now[1]
+        seen = [(self.matcher.view_of(sighting), until, last) for sighting, until, last in ends]
         key = (
             id(shared),
-            *((one.number, bisect_left(self.matcher.instants(one), until)) for one, until in seen),
-            (view.number, bisect_right(self.matcher.instants(view), end)),
+            *((one.number, _epoch(self.matcher.instants(one), until, last=last)) for one, until, last in seen),
+            (view.number, _epoch(self.matcher.instants(view), end, last=True)),
         )
         if key not in self._marks:
             self._marks[key] = tuple(self._mark(cve, seen, view, end) for cve in shared.cves)
         return self._marks[key]
 
-    def _mark(self, cve: Cve, seen: Sequence[tuple[View, datetime]], view: View, end: datetime) -> Mark:
-        found = [self.matcher.track(one, cve).before(until).finding for one, until in seen]
+    def _mark(self, cve: Cve, seen: Sequence[tuple[View, datetime, bool]], view: View, end: datetime) -> Mark:
+        tracks = [(self.matcher.track(one, cve), until, last) for one, until, last in seen]
+        found = [(one.at(until) if last else one.before(until)).finding for one, until, last in tracks]
         last = self.matcher.track(view, cve).at(end).finding
         return Mark(
             cve,
@@ -98,6 +100,10 @@ class Timelines:
             yield Shared(cves=tuple(cve for cve, _ in ones), tracks=ones[0][1])
 
 
+def _epoch(instants: Sequence[datetime], moment: datetime, *, last: bool) -> int:
+    return bisect_right(instants, moment) if last else bisect_left(instants, moment)
+
+
 def _matters(kind: Kind | None) -> bool:
     """Whether there is something to follow: what was never more than fixed is told when somebody asks."""
     return kind is not None and kind.reason not in {CoveredBy.FIXED, CoveredBy.NOT_AFFECTED}
@@ -106,19 +112,19 @@ def _matters(kind: Kind | None) -> bool:
 def _remembering(matcher: Matcher, views: Sequence[View], cve: Cve) -> tuple[Track, ...]:
     """The tracks of a CVE. Where only a tool told of it, and now tells nothing, what it told before is remembered: on
     the kernel that its live patch fixed, its absence exposes; of another kernel nothing can be told."""
-    tracks = [matcher.track(view, cve, views) for view in views]
-    if all(track.steps for track in tracks):
-        return tuple(tracks)
-    fixed = {_build(view.facts.kernel) for view in views for live in view.facts.live_patches if cve in live.cves}
-    known = next((one.finding for track in tracks for one in track.steps if one.finding is not None), None)
-    if known is None or not fixed:
-        return tuple(tracks)
-    lost = Track([step(EVER, _lost(known), is_told=True)])
-    other = Track([step(EVER, None, is_told=True)])
-    return tuple(
-        track if track.steps else lost if _build(view.facts.kernel) in fixed else other
-        for view, track in zip(views, tracks, strict=True)
-    )
+    found: list[Track] = []
+    fixed: set[Hashable] = set()
+    known: Finding | None = None
+    for view in views:
+        track = matcher.track(view, cve, views)
+        if any(cve in live.cves for live in view.facts.live_patches):
+            fixed.add(_build(view.facts.kernel))
+            known = next((one.finding for one in track.steps if one.finding is not None), known)
+        elif known is not None and not any(one.is_told or one.finding is not None for one in track.steps):
+            is_lost = _build(view.facts.kernel) in fixed
+            track = Track([step(EVER, _lost(known) if is_lost else None, is_told=True)])
+        found.append(track)
+    return tuple(found)
 
 
 def _build(kernel: Kernel | None) -> Hashable:

@@ -1,58 +1,118 @@
-"""Bring exposure windows up to date: rebuilt for each host from its sightings and the catalogue."""
+"""Bring exposure windows up to date: rebuilt for each host from its sightings and from all that was ever told."""
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 
-from orchestrator.core.exposure import standings
+from orchestrator.core.advisories import Imported
+from orchestrator.core.exposure import DueOf, standings
 from orchestrator.core.identity import HostRecord
-from orchestrator.core.matcher import Matcher
-from orchestrator.core.standings import Standing
-from orchestrator.core.timelines import Timelines
+from orchestrator.core.sla import due
+from orchestrator.core.sla_policy import Adopted
+from orchestrator.core.standings import Span, Standing
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Store
+from orchestrator.services.know_hosts import KnowHosts
 
 BATCH = 200
 """Hosts whose whole history is in memory at a time, and whose windows go to the store in one transaction."""
+
+STALE = "exposures.stale"
+"""Note: the standings are to be made anew. Left by migrations of the schema."""
+
+TOLD = "exposures.told"
+"""Note: the version of what feeds told that the windows of all hosts were made with."""
+
+NEVER = "0"
+"""That version before the first import."""
 
 INCARNATIONS = "incarnations."
 """Notes: since when each incarnation of a host is trusted."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class UpdateExposures:
-    """Rebuilds what is derived. The same sightings and catalogue give the same windows, however often it runs."""
+    """Rebuilds what is derived. The same sightings and the same telling give the same windows, however often it runs.
+
+    What is read of advisories is kept from one time to the next, until somebody changed it. Thread-safe: one at a time.
+    """
 
     store: Store
     clock: Clock
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+    _known: KnowHosts | None = None
+    _version: object = None
 
     def __call__(self, host_ids: Iterable[str]) -> None:
         """For these hosts."""
         self._rebuild(self.store.hosts.some(host_ids))
 
     def everywhere(self) -> None:
-        """For every host, retired ones included: the catalogue changed."""
+        """For every host, retired ones included: the catalogue changed, or the service levels did."""
+        with self._turn:
+            self._known = None
         self._rebuild(self.store.hosts.all())
+
+    def catch_up(self) -> bool:
+        """For every host, where an import was cut short before its hosts were told, or the schema was upgraded; whether
+        that was so. Call it before anything else is imported."""
+        stale = self.store.notes.get(STALE) is not None
+        if not stale and self._told_version() == self.store.advisories.version():
+            return False
+        self.everywhere()
+        self._all_told()
+        self.store.notes.drop(STALE)
+        return True
+
+    def concerned(self, changed: Imported) -> None:
+        """For the hosts that an import concerns: those that have a package or a CVE about which something changed."""
+        with self._turn:
+            if self._known is not None:
+                self._known.forget(changed)
+                self._version = (self.store.advisories.version(), self.store.catalogue.version())
+        hosts = self.store.sightings.concerned(changed.packages) | self.store.exposures.hosts_with(changed.cves)
+        self._rebuild(self.store.hosts.some(hosts))
+        self._all_told()
+
+    def _told_version(self) -> object:
+        kept = self.store.notes.get(TOLD)
+        return NEVER if kept is None else kept["version"]
+
+    def _all_told(self) -> None:
+        self.store.notes.put(TOLD, {"version": self.store.advisories.version()})
 
     def _rebuild(self, records: Sequence[HostRecord]) -> None:
         if not records:
             return
-        now, timelines = self.clock.now(), Timelines(Matcher(self.store.catalogue.history()))
-        for start in range(0, len(records), BATCH):
-            self._rebuild_batch(records[start : start + BATCH], timelines, now)
+        with self._turn:
+            now, policies = self.clock.now(), self.store.policies.all()
+            for start in range(0, len(records), BATCH):
+                self._rebuild_batch(records[start : start + BATCH], policies, now)
 
-    def _rebuild_batch(self, records: Sequence[HostRecord], timelines: Timelines, now: datetime) -> None:
+    def _rebuild_batch(self, records: Sequence[HostRecord], policies: Sequence[Adopted], now: datetime) -> None:
         histories = self.store.sightings.history([record.id for record in records])
+        known = self._knowing()
+        known.learn(sighting for history in histories.values() for sighting in history)
         rebuilt: dict[str, tuple[Standing, ...]] = {}
         for record in records:
             rebuilt[record.id] = standings(
                 histories.get(record.id, ()),
-                timelines,
+                known.timelines,
                 now=now,
                 retired_at=record.retired_at,
                 incarnated_at=self._incarnated_at(record),
+                due=_due_of(policies, record),
             )
         self.store.exposures.replace_many(rebuilt)
+
+    def _knowing(self) -> KnowHosts:
+        """What is known, read again where another process changed it."""
+        version = (self.store.advisories.version(), self.store.catalogue.version())
+        if self._known is None or version != self._version:
+            self._known = KnowHosts(store=self.store, catalogue=self.store.catalogue.history())
+            self._version = version
+        return self._known
 
     def _incarnated_at(self, record: HostRecord) -> Mapping[int, datetime]:
         if record.incarnation == 1:
@@ -60,6 +120,15 @@ class UpdateExposures:
         kept = self.store.notes.get(INCARNATIONS + record.id) or {}
         earlier = {int(number): datetime.fromisoformat(at) for number, at in kept.items()}
         return earlier | {record.incarnation: record.incarnated_at}
+
+
+def _due_of(policies: Sequence[Adopted], record: HostRecord) -> DueOf:
+    def due_of(
+        spans: Sequence[Span], kev_due: date | None, kev_since: datetime | None, until: datetime
+    ) -> tuple[datetime | None, str | None]:
+        return due(policies, record, spans, kev_due=kev_due, kev_since=kev_since, until=until)
+
+    return due_of
 
 
 def remember_incarnation(store: Store, record: HostRecord) -> None:

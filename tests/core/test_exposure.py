@@ -352,6 +352,7 @@ def test_the_json_row_has_the_shape_that_programs_rely_on() -> None:
         "method": "live_patch",
         "exposed_seconds": {"disclosed": 4200.0, "fix_available": 4200.0, "detected": 600.0},
         "due_at": None,
+        "policy": None,
         "sla": None,
     } == {name: value for name, value in row.items() if name not in {"since", "unknown_seconds", "windows"}}
 

@@ -113,7 +113,6 @@ class FakeFeeds:
         known = self._known.scores
         gone, added = known.keys() - read.keys(), read.keys() - known.keys()
         changed = {cve for cve in read.keys() & known.keys() if _undated(read[cve]) != _undated(known[cve])}
-        self._known.moves += read != known
         self._known.scores = read
         self._succeed(about, before, entries=len(read), statements=0)
         return Imported(
