@@ -174,6 +174,20 @@ def test_a_sync_downloads_what_is_new(desk: Terminal, site: Site) -> None:
     assert [".lock"] == [one.name for one in (desk.home / "feeds").iterdir()]
 
 
+def test_secrets_of_mirrors_are_told_nobody(desk: Terminal, site: Site) -> None:
+    """Not in tables, errors or debug logs, and not in the database."""
+    site.answers = {"/kev": [file(kev.CASE.content), Answer(404)]}
+    url = site.url.replace("//", "//user:hunter2@") + "/kev?token=sesame"
+    environ = {"PATCHWAVE_FEED_URLS": f"kev={url}", "PATCHWAVE_LOG_LEVEL": "debug"}
+    commands = (("sync", "kev"), ("status",), ("sync", "kev"), ("status", "--json"))
+    printed = [desk.run("advisories", *command, environ=environ) for command in commands]
+    assert [0, 0, 1, 0] == [one.code for one in printed]
+    assert "Basic dXNlcjpodW50ZXIy" == site.asked[0][1]["Authorization"]
+    told = "".join(one.out + one.err for one in printed)
+    kept = b"".join(one.read_bytes() for one in desk.home.glob("patchwave.db*")).decode("latin-1")
+    assert [] == [word for word in ("hunter2", "sesame") if word in told + kept]
+
+
 def test_a_feed_that_fails_exits_with_1_and_leaves_the_others_alone(desk: Terminal, site: Site) -> None:
     """A page of a proxy in the place of a file is a failure too."""
     site.answers = {"/kev": [Answer(200, b"<html>Log in</html>")], "/epss": [file(epss.CASE.content)]}
