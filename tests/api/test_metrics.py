@@ -16,7 +16,7 @@ from orchestrator.core.identity import HostRecord
 from tests.api.service import HOUR, Service, known_service, rolled_out
 from tests.core.exposure_builders import LAB_1, facts, live
 from tests.fakes.clock import START
-from tests.fakes.store import FakeAttempts
+from tests.fakes.rollouts import FakeAttempts
 from tests.services.fleets import record
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"

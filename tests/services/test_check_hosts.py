@@ -22,8 +22,8 @@ from orchestrator.probe.command import check_command
 from orchestrator.services.check_hosts import BATCH, FIRST_BATCH, MOST_PACKAGES, HostCheck
 from tests.core.exposure_builders import LAB_1, facts, live
 from tests.fakes.clock import START, FakeClock
+from tests.fakes.register import FakeHosts, FakeSightings
 from tests.fakes.ssh import FakeTransport
-from tests.fakes.store import FakeHosts, FakeSightings
 from tests.probe import machines
 from tests.services.fleets import UNKNOWN_AFTER, Checked, ids, key
 

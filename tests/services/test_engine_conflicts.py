@@ -12,7 +12,8 @@ from orchestrator.errors import Conflict
 from orchestrator.ports.store import Store
 from tests.core.rollout_world import planned
 from tests.fakes.dispatchers import HeldDispatcher
-from tests.fakes.store import FakeAttempts, FakeStore
+from tests.fakes.rollouts import FakeAttempts
+from tests.fakes.store import FakeStore
 from tests.services.engine_world import Life, World
 
 FAST: dict[str, Any] = {"soak": "1s", "strategy": {"waves": ["50%", "100%"]}}

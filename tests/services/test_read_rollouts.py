@@ -10,7 +10,7 @@ from orchestrator.services.drive_rollout import LEASE_SECONDS, RENEW_SECONDS
 from orchestrator.services.read_rollouts import ReadRollouts
 from tests.core.rollout_world import planned
 from tests.fakes.clock import FakeClock
-from tests.fakes.store import FakeRollouts
+from tests.fakes.rollouts import FakeRollouts
 from tests.services.engine_world import World
 
 QUICK = "1s"

@@ -12,7 +12,8 @@ from orchestrator.errors import InventoryInvalid
 from orchestrator.services.refresh_inventory import LAST_GOOD, RefreshInventory
 from orchestrator.services.update_exposures import UpdateExposures
 from tests.fakes.clock import FakeClock
-from tests.fakes.store import FakeHosts, FakeStore
+from tests.fakes.register import FakeHosts
+from tests.fakes.store import FakeStore
 from tests.services.fleets import UNKNOWN_AFTER, ids
 
 DAY = 24 * 60 * 60

@@ -340,6 +340,28 @@ def test_a_failure_is_remembered_until_an_import_succeeds(store: Store) -> None:
     assert store.feeds.statuses()[0].error is None
 
 
+def test_what_was_told_has_a_version(store: Store) -> None:
+    """Another one after each import that changed something: what was derived from it holds until then."""
+    versions = [store.advisories.version()]
+    for day, entries in enumerate(([entry(statement())], [entry(statement())], [entry(statement(fixed="2"))], [])):
+        store.feeds.import_entries(about(day), entries)
+        versions.append(store.advisories.version())
+    assert versions[1] == versions[2]
+    assert 4 == len(set(versions))
+
+
+def test_an_import_keeps_nobody_from_writing_while_it_is_read(store: Store) -> None:
+    """However long the source takes; only what it comes to is written in one go."""
+
+    def slow() -> Iterator[Entry]:
+        for number in range(3):
+            store.notes.put(f"meanwhile-{number}", {})
+            yield entry(statement(), key=f"E-{number}")
+
+    assert 3 == store.feeds.import_entries(about(), slow()).added
+    assert 3 == len(store.notes.items("meanwhile-"))
+
+
 def likelihood(cve: str, score: float, day: int = 0) -> Likelihood:
     """A score of that day."""
     on = date(2099, 3, 1) + timedelta(days=day)

@@ -1,0 +1,77 @@
+"""Standings and closures in memory, as `tests/adapters/store` holds every store to it."""
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from orchestrator.core.exposure_states import ExposureState
+from orchestrator.core.exposure_tally import ExposureTally, summed, tally
+from orchestrator.core.standing_groups import ClosureKey, new_closures
+from orchestrator.core.standings import Closure, Standing
+from tests.fakes.register import FakeHosts
+
+
+class FakeExposures:
+    """`ports.store.ExposureStore`."""
+
+    def __init__(self, hosts: FakeHosts) -> None:
+        self._hosts = hosts
+        self._standings: dict[str, tuple[Standing, ...]] = {}
+        self._markers: dict[str, str] = {}
+        self._closures: tuple[Closure, ...] = ()
+        self._known: defaultdict[ClosureKey, set[str]] = defaultdict(set)
+        self._lock = threading.Lock()
+
+    def replace_many(
+        self, standings: Mapping[str, Sequence[Standing]], markers: Mapping[str, str] | None = None
+    ) -> None:
+        self._hosts.require(standings)
+        with self._lock:
+            self._standings |= {host: tuple(found) for host, found in standings.items()}
+            kept = {host: marker for host, marker in self._markers.items() if host not in standings}
+            self._markers = kept | dict(markers or {})
+            new = new_closures((one for host in sorted(standings) for one in standings[host]), self._known)
+            self._closures += new
+            for one in new:
+                assert one.span.closed_at is not None
+                key = (one.host_id, one.span.detected_at, one.span.closed_at)
+                self._known[key] |= {mark.cve for mark in one.marks}
+
+    def markers(self, host_ids: Iterable[str]) -> Mapping[str, str]:
+        return {host: self._markers[host] for host in host_ids if host in self._markers}
+
+    def of(self, host_ids: Iterable[str]) -> Mapping[str, tuple[Standing, ...]]:
+        return {host: self._standings[host] for host in sorted(set(host_ids)) if self._standings.get(host)}
+
+    def all(self) -> Iterator[Standing]:
+        return iter([one for host in sorted(self._standings) for one in self._standings[host]])
+
+    def with_cve(self, cve: str) -> tuple[Standing, ...]:
+        return tuple(one for one in self.all() if any(mark.cve == cve for mark in one.marks))
+
+    def hosts_with(self, cves: Collection[str]) -> frozenset[str]:
+        return frozenset(one.host_id for one in self.all() if any(mark.cve in cves for mark in one.marks))
+
+    def tallies(self, now: datetime) -> tuple[ExposureTally, ...]:
+        return summed(tally(one) for one in self._current(now))
+
+    def exposed_by_host(self, now: datetime) -> Mapping[str, int]:
+        counted = Counter[str]()
+        for one in self._current(now):
+            counted[one.host_id] += len(one.marks) if one.state is ExposureState.EXPOSED else 0
+        return +counted
+
+    def _current(self, now: datetime) -> Iterator[Standing]:
+        listed = {one.host_id: one for one in self._hosts.glances()}
+        for one in self.all():
+            if one.host_id in listed and not one.is_over:
+                due = listed[one.host_id].expected_by
+                is_silent = due is not None and now > due
+                yield one.model_copy(update={"state": ExposureState.UNKNOWN}) if is_silent else one
+
+    def closures(self, skip: int = 0, most: int | None = None) -> tuple[Closure, ...]:
+        return self._closures[skip : None if most is None else skip + most]
+
+    def closed_since(self, moment: datetime) -> tuple[Closure, ...]:
+        return tuple(one for one in self._closures if one.span.closed_at is not None and one.span.closed_at >= moment)
