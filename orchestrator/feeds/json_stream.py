@@ -224,9 +224,23 @@ def document(data: bytes, file: str, *, part: str = "", limits: JsonLimits = LIM
     except ValueError as exc:
         raise _invalid(str(exc), file, part) from exc
     node = Node(value, file=file, part=part)
-    if len(data) > limits.text:
-        _check_texts(node, limits.text)
+    if len(data) > limits.text or _may_be_deep(data, limits.depth):
+        _check_bounds(node, limits)
     return node
+
+
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+
+def _may_be_deep(data: bytes, most: int) -> bool:
+    """Whether it has to be looked at closely: brackets in texts count here too. Each pass takes one level away, or two.
+    Looking at every value costs as much as reading it did, and nearly no document needs it."""
+    brackets = data.translate(None, delete=_NO_BRACKETS)
+    for _pass in range(most // 2):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return bool(brackets)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -249,17 +263,20 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _check_texts(top: Node, most: int) -> None:
-    """Refuse a text that is too long, wherever it stands. Iterative, as nesting in a file is no nesting of ours."""
-    waiting = [top]
+def _check_bounds(top: Node, limits: JsonLimits) -> None:
+    """Refuse a text that is too long and a value that is nested too deep, wherever it stands. Iterative, as nesting in
+    a file is no nesting of ours."""
+    waiting = [(top, 0)]
     while waiting:
-        node = waiting.pop()
-        if isinstance(node.value, str) and len(node.value) > most:
-            raise node.invalid(f"is a text of {len(node.value)} characters, and may have {most}")
+        node, depth = waiting.pop()
+        if isinstance(node.value, str) and len(node.value) > limits.text:
+            raise node.invalid(f"is a text of {len(node.value)} characters, and may have {limits.text}")
+        if isinstance(node.value, dict | list) and depth >= limits.depth:
+            raise node.invalid(f"is nested deeper than {limits.depth} levels")
         if isinstance(node.value, dict):
-            waiting.extend(child for _name, child in node.members(most=len(node.value)))
+            waiting.extend((child, depth + 1) for _name, child in node.members(most=len(node.value)))
         elif isinstance(node.value, list):
-            waiting.extend(node.items(most=len(node.value)))
+            waiting.extend((child, depth + 1) for child in node.items(most=len(node.value)))
 
 
 def _reason(exc: Exception, offset: int) -> str:

@@ -126,6 +126,19 @@ def test_a_hundred_thousand_levels_break_nothing() -> None:
             read(deep)
 
 
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":'])
+@pytest.mark.parametrize("read", READERS)
+def test_sixty_four_levels_are_enough(read: Callable[[bytes], list[Node]], opening: bytes) -> None:
+    """For a value, or a document; brackets in texts do not count."""
+    closing = opening.replace(b'"a":', b"")[::-1].translate(bytes.maketrans(b"[{", b"]}"))
+    levels = 60 // len(closing)
+    shallow = b'{"x": ' + opening * levels + b'"' + b"[{" * 500 + b'"' + closing * levels + b"}"
+    deep = b'{"x": ' + opening * 70 + b"1" + closing * 70 + b"}"
+    assert 1 == len(read(shallow))
+    with pytest.raises(FeedInvalid, match="nested deeper than 64 levels"):
+        read(deep)
+
+
 def test_errors_show_nothing_raw() -> None:
     """The parser would draw the place with the file's own bytes."""
     with pytest.raises(FeedInvalid) as refused:
