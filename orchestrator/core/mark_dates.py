@@ -1,8 +1,10 @@
 """The dates of the CVEs of closed windows, ready to be counted for many hosts: hosts share their CVEs."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import NamedTuple
 
 from orchestrator.core.percentiles import Batch
@@ -45,35 +47,45 @@ class MarkDates:
 
     def __init__(self, marks: Sequence[Mark]) -> None:
         self.cves = tuple(mark.cve for mark in marks)
-        self.disclosed = sorted(mark.disclosed[-1].timestamp() for mark in marks if mark.disclosed[-1] is not None)
-        self.fixes = sorted(
-            _later(mark.fixes[-1], mark.disclosed[-1]).timestamp() for mark in marks if mark.fixes[-1] is not None
-        )
+        self.disclosed = _Dates(mark.disclosed[-1] for mark in marks if mark.disclosed[-1] is not None)
+        self.fixes = _Dates(_later(mark.fixes[-1], mark.disclosed[-1]) for mark in marks if mark.fixes[-1] is not None)
 
     def since_disclosed(self, at: Instants, *, is_reopened: bool) -> Batch:
         """By the clock ``disclosed``; those for which it cannot be told are left out."""
-        undated = len(self.cves) - len(self.disclosed)
-        return _spent(self.disclosed, at, undated if is_reopened else 0)
+        undated = len(self.cves) - self.disclosed.count
+        return self.disclosed.spent(at, undated if is_reopened else 0)
 
     def since_fixes(self, at: Instants) -> Batch:
         """By the clock ``fix_available``; those for which it cannot be told are left out."""
-        return _spent(self.fixes, at, 0)
+        return self.fixes.spent(at, 0)
+
+
+class _Dates:
+    """Each date once, in order, and how many marks have an earlier one."""
+
+    __slots__ = ("_dates", "_earlier", "count")
+
+    def __init__(self, dates: Iterable[datetime]) -> None:
+        times = Counter(date.timestamp() for date in dates)
+        self._dates = sorted(times)
+        self._earlier = [0, *accumulate(times[date] for date in self._dates)]
+        self.count = self._earlier[-1]
+
+    def spent(self, at: Instants, more_at_start: int) -> Batch:
+        """How long windows that opened and closed then were open, by a clock that starts no earlier than its date."""
+        dates, earlier, known = self._dates, self._earlier, at.known_since
+        first, late = bisect_right(dates, at.since), bisect_left(dates, at.closed)
+        at_start = earlier[first] + more_at_start
+        pairs = [known(at.since), float(at_start)] if at_start else []
+        for index in range(first, late):
+            pairs += (known(dates[index]), float(earlier[index + 1] - earlier[index]))
+        if too_late := self.count - earlier[max(first, late)]:
+            pairs += (0.0, float(too_late))
+        return Batch(pairs, self.count + more_at_start)
 
 
 def _later(one: datetime, other: datetime | None) -> datetime:
     return one if other is None else max(one, other)
-
-
-def _spent(dates: Sequence[float], at: Instants, more_at_start: int) -> Batch:
-    from_start, count = bisect_right(dates, at.since), len(dates)
-    at_start = from_start + more_at_start
-    pairs = [at.known_since(at.since), float(at_start)] if at_start else []
-    if from_start < count:
-        too_late = bisect_left(dates, at.closed)
-        for date in dates[from_start:too_late]:
-            pairs += (at.known_since(date), 1.0)
-        pairs += (0.0, float(count - max(from_start, too_late)))
-    return Batch(pairs, count + more_at_start)
 
 
 class DatesKept:

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
+from itertools import chain
 
 EXACT = 16_384
 """Durations that are kept as they came. What is more is merged, and then rounded if that is not enough."""
@@ -68,9 +69,8 @@ class Durations:
     def _shrink(self) -> None:
         merged = self._merged()
         if len(merged) > EXACT:
-            rounded: dict[float, float] = {}
-            for seconds, times in merged.items():
+            exact, merged = merged, {}
+            for seconds, times in exact.items():
                 near = float(f"{seconds:.2e}")
-                rounded[near] = rounded.get(near, 0.0) + times
-            merged = rounded
-        self._kept = array("d", [number for pair in merged.items() for number in pair])
+                merged[near] = merged.get(near, 0.0) + times
+        self._kept = array("d", chain.from_iterable(merged.items()))
