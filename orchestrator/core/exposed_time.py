@@ -25,15 +25,21 @@ class ExposedTime:
             return
         self._ends.extend(stretch)
         if len(self._ends) >= self._join_at:
-            self._ends = array("d", [end for joined in self._joined() for end in joined])
+            self._ends = array("d", [end for joined in self.joined() for end in joined])
             # What cannot be joined may grow: or every one more would join all of them again.
             self._join_at = max(_MOST, 2 * len(self._ends))
 
+    def include(self, other: "ExposedTime") -> None:
+        """Take in all that the other has."""
+        for stretch in other.joined():
+            self.add(stretch)
+
     def seconds(self) -> float:
         """In all."""
-        return sum(end - start for start, end in self._joined())
+        return sum(end - start for start, end in self.joined())
 
-    def _joined(self) -> Iterator[Stretch]:
+    def joined(self) -> Iterator[Stretch]:
+        """In order, none of them touching the next."""
         last: Stretch | None = None
         for start, end in sorted(zip(self._ends[::2], self._ends[1::2], strict=True)):
             if last is not None and start <= last[1]:

@@ -80,81 +80,105 @@ class ExposureCounts:
     """One row while it is added up. ``is_of_one_cve``: windows of one host are one after the other, never at a time."""
 
     __slots__ = (
-        "_boots", "_cve_seconds", "_durations", "_hosts", "_is_of_one_cve", "_methods", "_sla", "_time", "_unknown",
-        "_untold", "open",
+        "_is_of_one_cve",
+        "boots",
+        "cve_seconds",
+        "durations",
+        "hosts",
+        "methods",
+        "open",
+        "sla",
+        "time",
+        "unknown",
+        "untold",
     )  # fmt: skip
 
     def __init__(self, *, is_of_one_cve: bool = False) -> None:
         self._is_of_one_cve = is_of_one_cve
-        self._hosts: set[str] = set()
+        self.hosts: set[str] = set()
         self.open = 0
-        self._unknown = 0
-        self._methods: Counter[ClosedBy] = Counter()
-        self._sla: Counter[SlaState] = Counter()
-        self._durations = tuple(Durations() for _ in _CLOCKS)
-        self._untold = [0 for _ in _CLOCKS]
-        self._boots: set[tuple[str, str | None]] = set()
-        self._time: dict[str, ExposedTime] = {}
-        self._cve_seconds = 0.0
+        self.unknown = 0
+        self.methods: Counter[ClosedBy] = Counter()
+        self.sla: Counter[SlaState] = Counter()
+        self.durations = tuple(Durations() for _ in _CLOCKS)
+        self.untold = [0 for _ in _CLOCKS]
+        self.boots: set[tuple[str, str | None]] = set()
+        self.time: dict[str, ExposedTime] = {}
+        self.cve_seconds = 0.0
 
     def add_fixed(self, measured: Measured) -> None:
         """Windows that a fix closed in the period."""
-        self._methods[measured.method] += measured.windows
+        self.methods[measured.method] += measured.windows
         if measured.boot is not None:
-            self._boots.add(measured.boot)
+            self.boots.add(measured.boot)
         for index, batch in enumerate(measured.by_clock):
-            self._durations[index].add(batch)
-            self._untold[index] += measured.windows - batch.count
+            self.durations[index].add(batch)
+            self.untold[index] += measured.windows - batch.count
 
     def add_ended(self, method: ClosedBy, windows: int) -> None:
         """Windows that ended in the period without a fix."""
-        self._methods[method] += windows
+        self.methods[method] += windows
 
     def add_exposed(self, host_id: str, stretches: Sequence[Stretch], windows: int) -> None:
         """When they were open, within the period."""
-        self._hosts.add(host_id)
+        self.hosts.add(host_id)
         for start, end in stretches:
-            self._cve_seconds += windows * (end - start)
+            self.cve_seconds += windows * (end - start)
         if stretches and not self._is_of_one_cve:
-            time = self._time.get(host_id)
+            time = self.time.get(host_id)
             if time is None:
-                time = self._time[host_id] = ExposedTime()
+                time = self.time[host_id] = ExposedTime()
             for stretch in stretches:
                 time.add(stretch)
 
     def add_now(self, sla: Sequence[tuple[SlaState, int]], *, opened: int, unknown: int) -> None:
         """How pairs of a host stand now."""
         self.open += opened
-        self._unknown += unknown
+        self.unknown += unknown
         for state, count in sla:
-            self._sla[state] += count
+            self.sla[state] += count
+
+    def include(self, other: "ExposureCounts") -> None:
+        """Take in all that another row counted."""
+        self.open += other.open
+        self.unknown += other.unknown
+        self.methods.update(other.methods)
+        self.sla.update(other.sla)
+        self.boots |= other.boots
+        self.hosts |= other.hosts
+        self.cve_seconds += other.cve_seconds
+        for index, durations in enumerate(other.durations):
+            self.durations[index].include(durations)
+            self.untold[index] += other.untold[index]
+        for host_id, time in other.time.items():
+            self.time.setdefault(host_id, ExposedTime()).include(time)
 
     def row(self, key: str | None) -> ExposureRow:
         """What it came to."""
-        fixed = {method: count for method, count in sorted(self._methods.items()) if method not in NOT_FIXED}
+        fixed = {method: count for method, count in sorted(self.methods.items()) if method not in NOT_FIXED}
         return ExposureRow(
             key=key,
             closed=sum(fixed.values()),
             methods=fixed,
-            withdrawn=self._methods[ClosedBy.WITHDRAWN],
-            host_replaced=self._methods[ClosedBy.HOST_REPLACED],
+            withdrawn=self.methods[ClosedBy.WITHDRAWN],
+            host_replaced=self.methods[ClosedBy.HOST_REPLACED],
             time_to_patch=dict(self._clocks()),
             open=self.open,
-            breached=self._sla[SlaState.BREACHED],
-            due_soon=self._sla[SlaState.DUE_SOON],
-            accepted=self._sla[SlaState.ACCEPTED],
-            unknown=self._unknown,
-            hosts=len(self._hosts),
-            reboots_avoided=len(self._boots),
+            breached=self.sla[SlaState.BREACHED],
+            due_soon=self.sla[SlaState.DUE_SOON],
+            accepted=self.sla[SlaState.ACCEPTED],
+            unknown=self.unknown,
+            hosts=len(self.hosts),
+            reboots_avoided=len(self.boots),
             exposed_host_days=self._host_seconds() / DAY,
-            exposed_cve_days=self._cve_seconds / DAY,
+            exposed_cve_days=self.cve_seconds / DAY,
         )
 
     def _host_seconds(self) -> float:
-        return self._cve_seconds if self._is_of_one_cve else sum(time.seconds() for time in self._time.values())
+        return self.cve_seconds if self._is_of_one_cve else sum(time.seconds() for time in self.time.values())
 
     def _clocks(self) -> Iterator[tuple[ExposureClock, ClockSummary]]:
-        for clock, durations, untold in zip(_CLOCKS, self._durations, self._untold, strict=True):
+        for clock, durations, untold in zip(_CLOCKS, self.durations, self.untold, strict=True):
             median, p90 = durations.percentiles(50, 90)
             yield (
                 clock,

@@ -108,7 +108,7 @@ class _Report:
         self._rows: defaultdict[str | None, ExposureCounts] = defaultdict(
             lambda: ExposureCounts(is_of_one_cve=asked.by is Grouping.CVE)
         )
-        self._keys = _KEYS[asked.by]
+        self._keys, self._adds_up = _KEYS[asked.by], asked.by in _ADD_UP
 
     def add_closure(self, closure: Closure) -> None:
         host, span = self._fleet.hosts.get(closure.host_id), closure.span
@@ -149,6 +149,9 @@ class _Report:
                 row.add_exposed(host.id, stretches, count)
 
     def summary(self) -> ExposureSummary:
+        if self._adds_up:
+            for counts in self._rows.values():
+                self._total.include(counts)
         rows = [counts.row(key) for key, counts in self._rows.items()]
         order = _in_order(self._asked.by)
         return ExposureSummary(
@@ -176,7 +179,8 @@ class _Report:
             for one in self._dates.each(of.marks):
                 yield (self._rows[one.cves[0]],), one
         else:
-            yield (self._total, *(self._rows[key] for key in self._keys(host, severity, tool))), dates
+            total = () if self._adds_up else (self._total,)
+            yield (*total, *(self._rows[key] for key in self._keys(host, severity, tool))), dates
 
     def _sla(self, host: HostRecord, span: Span | None, dates: MarkDates) -> Sequence[tuple[SlaState, int]]:
         """How the open windows stand against their service levels. Accepted risks are few, CVEs are not."""
@@ -201,6 +205,10 @@ _KEYS: Mapping[Grouping | None, Keys] = {
     Grouping.TOOL: lambda _host, _severity, tool: (tool,),
 }
 """The rows that windows of a host count in; by CVE they are told apart by their marks."""
+
+_ADD_UP = frozenset({Grouping.HOST, Grouping.CUSTOMER, Grouping.SEVERITY, Grouping.TOOL})
+"""Every window is in exactly one row: the total is made of them, once they are whole. By CVE it would be as well, were
+hosts exposed to one CVE at a time."""
 
 
 def _in_order(by: Grouping | None) -> Callable[[ExposureRow], tuple[bool, int, str]]:

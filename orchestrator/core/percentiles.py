@@ -25,10 +25,10 @@ class Durations:
     that a percentile is off by 0.5 % at most. ``count`` and ``most`` are always exact.
     """
 
-    __slots__ = ("_kept", "count", "most")
+    __slots__ = ("count", "kept", "most")
 
     def __init__(self) -> None:
-        self._kept = array("d")
+        self.kept = array("d")
         self.count = 0
         self.most: float | None = None
 
@@ -36,11 +36,19 @@ class Durations:
         """Take in all of these."""
         if not batch.count:
             return
-        self._kept.extend(batch.pairs)
-        self.count += batch.count
-        if self.most is None or batch.pairs[0] > self.most:
-            self.most = batch.pairs[0]
-        if len(self._kept) >= 4 * EXACT:
+        self._take(batch.pairs, batch.count, batch.pairs[0])
+
+    def include(self, other: "Durations") -> None:
+        """Take in all that the other has."""
+        if other.most is not None:
+            self._take(other.kept, other.count, other.most)
+
+    def _take(self, pairs: Sequence[float], count: int, most: float) -> None:
+        self.kept.extend(pairs)
+        self.count += count
+        if self.most is None or most > self.most:
+            self.most = most
+        if len(self.kept) >= 4 * EXACT:
             self._shrink()
 
     def percentile(self, percent: int) -> float | None:
@@ -62,7 +70,7 @@ class Durations:
 
     def _merged(self) -> dict[float, float]:
         found: dict[float, float] = {}
-        for seconds, times in zip(self._kept[::2], self._kept[1::2], strict=True):
+        for seconds, times in zip(self.kept[::2], self.kept[1::2], strict=True):
             found[seconds] = found.get(seconds, 0.0) + times
         return found
 
@@ -73,4 +81,4 @@ class Durations:
             for seconds, times in exact.items():
                 near = float(f"{seconds:.2e}")
                 merged[near] = merged.get(near, 0.0) + times
-        self._kept = array("d", chain.from_iterable(merged.items()))
+        self.kept = array("d", chain.from_iterable(merged.items()))
