@@ -32,6 +32,7 @@ from orchestrator.services.carry_out_attempt import AttemptRunner
 from orchestrator.services.check_hosts import CheckHosts, HostCheck
 from orchestrator.services.diagnose_hosts import DiagnoseHosts
 from orchestrator.services.drive_rollout import DriveRollout
+from orchestrator.services.explain_exposure import ExplainExposure
 from orchestrator.services.export_vex import ExportVex
 from orchestrator.services.import_advisories import FeedResult, ImportAdvisories
 from orchestrator.services.manage_catalogue import ManageCatalogue
@@ -39,6 +40,7 @@ from orchestrator.services.manage_sla import ManageSla
 from orchestrator.services.order_rollout import OrderRollout
 from orchestrator.services.plan_rollout import PlanRollout
 from orchestrator.services.read_advisories import ReadAdvisories
+from orchestrator.services.read_exposures import ReadExposures
 from orchestrator.services.read_fleet import ReadFleet, by_module
 from orchestrator.services.read_only import require_write
 from orchestrator.services.read_rollouts import ReadRollouts
@@ -133,6 +135,14 @@ class App:
     def reader(self) -> ReadFleet:
         """What is known, without touching any host."""
         return ReadFleet(store=self.store, clock=self.clock)
+
+    def read_exposures(self) -> ReadExposures:
+        """Where hosts stand with CVEs."""
+        return ReadExposures(store=self.store, clock=self.clock)
+
+    def explain_exposure(self) -> ExplainExposure:
+        """One CVE on one host, explained."""
+        return ExplainExposure(store=self.store, clock=self.clock)
 
     @cached_property
     def update_exposures(self) -> UpdateExposures:

@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from orchestrator.core.acceptances import AcceptedRisks
 from orchestrator.core.advisories import FeedStatus
 from orchestrator.core.exposure_states import ClosedBy, ExposureClock
 from orchestrator.core.exposure_tally import ExposureTally
@@ -19,7 +20,8 @@ from orchestrator.core.facts import PatchState
 from orchestrator.core.host_glance import HostGlance
 from orchestrator.core.patches import Severity
 from orchestrator.core.sightings import CheckRecord
-from orchestrator.core.standings import closed_windows
+from orchestrator.core.sla import breaches
+from orchestrator.core.standings import Standing, closed_windows
 from orchestrator.core.windows import Window
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import RolloutHead, Store
@@ -80,6 +82,7 @@ class StoreCollector(Collector):
         yield from self._closed.families()
         yield _exposures(tallies)
         yield _oldest(tallies, now)
+        yield _sla_breaches(self._store, now)
         yield _hosts(hosts)
         yield _overdue(hosts, now)
         # What a host had in memory weeks ago is not what it has now: `_overdue` counts those.
@@ -198,6 +201,27 @@ def _oldest(tallies: Sequence[ExposureTally], now: datetime) -> Metric:
         opened = [one.oldest for one in tallies if one.severity is severity and one.oldest is not None]
         family.add_metric([severity], (now - min(opened, default=now)).total_seconds())
     return family
+
+
+def _sla_breaches(store: Store, now: datetime) -> Metric:
+    """Counted in the database; only what somebody bears the risk of is looked at one by one."""
+    risks = AcceptedRisks(one for one in store.acceptances.all() if one.holds(now))
+    concerned = [standing for cve in sorted(risks.cves) for standing in _only(cve, store.exposures.with_cve(cve))]
+    hosts = {one.id: one for one in store.hosts.some({one.host_id for one in concerned}) if not one.is_retired}
+    borne = breaches(concerned, hosts, AcceptedRisks(), now) - breaches(concerned, hosts, risks, now)
+    overdue = store.exposures.overdue(now)
+    family = GaugeMetricFamily(
+        "patchwave_sla_breaches", "Open exposure windows past their due date that nobody accepted.", labels=["severity"]
+    )
+    for severity in Severity:
+        family.add_metric([severity], overdue.get(severity, 0) - borne[severity])
+    return family
+
+
+def _only(cve: str, standings: Iterable[Standing]) -> Iterator[Standing]:
+    """Of each standing that one CVE."""
+    for one in standings:
+        yield one.model_copy(update={"marks": tuple(mark for mark in one.marks if mark.cve == cve)})
 
 
 def _host_state(host: HostGlance) -> str:

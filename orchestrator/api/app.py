@@ -1,6 +1,6 @@
 """The HTTP service: metrics, health, and the read-only part of ``/api/v1``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from typing import Any
 
@@ -8,13 +8,15 @@ from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse, Response
 
 from orchestrator.api.loopback import LoopbackOnly
-from orchestrator.api.pages import Cursor, Limit, page
+from orchestrator.api.pages import Cursor, Limit, foreign_cursor, page, page_of
 from orchestrator.api.problems import install_problems
 from orchestrator.api.reports import add_reports
 from orchestrator.core.exposure_states import ExposureState
-from orchestrator.core.patches import Severity
+from orchestrator.core.patches import Cve, Severity
 from orchestrator.metrics import Metrics
+from orchestrator.services.explain_exposure import ExplainExposure
 from orchestrator.services.export_vex import ExportVex
+from orchestrator.services.read_exposures import ReadExposures, Wanted
 from orchestrator.services.read_fleet import ReadFleet
 from orchestrator.services.read_rollouts import ReadRollouts
 from orchestrator.services.report_exposure import ReportExposure
@@ -26,6 +28,8 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 def create_api(
     *,
     reader: ReadFleet,
+    exposures: ReadExposures,
+    explain: ExplainExposure,
     rollouts: ReadRollouts,
     report: ReportExposure,
     vex: ExportVex,
@@ -38,8 +42,8 @@ def create_api(
     api.add_middleware(LoopbackOnly)
     _add_health(api, metrics, ready)
     _add_hosts(api, reader)
-    _add_exposures(api, reader)
     add_reports(api, report, vex)
+    _add_exposures(api, reader, exposures, explain)
     _add_rollouts(api, rollouts)
     return api
 
@@ -75,7 +79,7 @@ def _add_hosts(api: FastAPI, reader: ReadFleet) -> None:
         return reader.host(name)
 
 
-def _add_exposures(api: FastAPI, reader: ReadFleet) -> None:
+def _add_exposures(api: FastAPI, hosts: ReadFleet, exposures: ReadExposures, explain: ExplainExposure) -> None:
     @api.get("/api/v1/exposures")
     def list_exposures(
         limit: Limit = 100,
@@ -84,15 +88,30 @@ def _add_exposures(api: FastAPI, reader: ReadFleet) -> None:
         cve: str | None = None,
         state: ExposureState | None = None,
         severity: Severity | None = None,
+        kev: bool | None = None,
     ) -> Json:
         """Pairs of host and CVE, by host name and CVE."""
-        wanted = {"host": host, "cve": cve, "state": state, "severity": severity}
-        rows = [
-            row
-            for row in reader.exposure_rows()
-            if all(value is None or row[field] == value for field, value in wanted.items())
-        ]
-        return page("exposures", rows, lambda row: f"{row['host']}\0{row['cve']}", limit, cursor)
+
+        def rows(after: tuple[str, ...] | None) -> Iterator[Json]:
+            if after is not None and len(after) != len(("host", "cve")):
+                raise foreign_cursor()
+            return exposures.rows(
+                Wanted(
+                    host_ids=None if host is None else hosts.ids_of(host),
+                    cve=cve,
+                    states=() if state is None else (state,),
+                    severities=() if severity is None else (severity,),
+                    is_kev=kev,
+                    after=None if after is None else (after[0], after[1]),
+                )
+            )
+
+        return page_of("exposures", rows, lambda row: (row["host"], row["cve"]), limit, cursor)
+
+    @api.get("/api/v1/exposures/{host}/{cve}")
+    def show_exposure(host: str, cve: Cve) -> Json:
+        """One CVE on one host, with the facts, the rule and the sources that decided it."""
+        return explain(hosts.record(host), cve)
 
 
 def _add_rollouts(api: FastAPI, rollouts: ReadRollouts) -> None:

@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -28,6 +29,21 @@ def page(name: str, rows: Sequence[Json], key: Callable[[Json], str], limit: int
     return {name: shown, "next_cursor": _encode(name, key(shown[-1])) if more else None}
 
 
+def page_of(
+    name: str,
+    rows: Callable[[tuple[str, ...] | None], Iterator[Json]],
+    key: Callable[[Json], tuple[str, ...]],
+    limit: int,
+    cursor: str | None,
+) -> Json:
+    """The same of rows that are read in order, from after a key on: no more are read than the page holds, and one."""
+    after = None if cursor is None else tuple(_decode(name, cursor).split("\0"))
+    shown = list(islice(rows(after), limit + 1))
+    more = len(shown) > limit
+    shown = shown[:limit]
+    return {name: shown, "next_cursor": _encode(name, "\0".join(key(shown[-1]))) if more else None}
+
+
 def _encode(name: str, text: str) -> str:
     return base64.urlsafe_b64encode(f"{name}\0{text}".encode()).decode().rstrip("=")
 
@@ -38,11 +54,12 @@ def _decode(name: str, cursor: str) -> str:
     try:
         text = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as exc:
-        raise _foreign() from exc
+        raise foreign_cursor() from exc
     if not text.startswith(f"{name}\0"):
-        raise _foreign()
+        raise foreign_cursor()
     return text.removeprefix(f"{name}\0")
 
 
-def _foreign() -> InvalidInput:
+def foreign_cursor() -> InvalidInput:
+    """What a cursor is refused with."""
     return InvalidInput("not a cursor that a page of this list gave", field="cursor")

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ import typer
 from orchestrator.bootstrap import App
 from orchestrator.cli.output import print_json, say
 from orchestrator.core.fleet import Fleet, Member
+from orchestrator.core.patches import CVE_ID
 from orchestrator.logs import configure_logs
 from orchestrator.settings import load_settings
 
@@ -47,8 +49,16 @@ def _note(context: typer.Context, wanted: bool) -> bool:
     return wanted
 
 
+def _cve(text: str | None) -> str | None:
+    if text is not None and not re.fullmatch(CVE_ID, text := text.strip().upper()):
+        raise typer.BadParameter(f"{text!r} is no CVE id: CVE-2024-1234")
+    return text
+
+
 AsJson = Annotated[bool, typer.Option("--json", callback=_note, is_eager=True, help="Print exactly one JSON document.")]
 Limit = Annotated[str | None, typer.Option("--limit", "-l", help="An Ansible host pattern: web:&prod:!canary.")]
+Cve = Annotated[str | None, typer.Option(callback=_cve, help="Only this CVE.")]
+CveArgument = Annotated[str, typer.Argument(metavar="CVE", callback=_cve)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 
 

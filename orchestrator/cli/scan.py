@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.cli.context import AsJson, Limit, app_of, listed
+from orchestrator.cli.context import AsJson, Cve, Limit, app_of, listed
 from orchestrator.cli.output import coloured, err, out, print_json, print_table, safe, say
 from orchestrator.core.diagnosis import MOST_SKEW
 from orchestrator.core.exposure_states import ExposureState
 from orchestrator.core.tools import MODULE_TOOLS
 from orchestrator.errors import NotFound
+from orchestrator.services.read_exposures import Wanted
 
 COVERED, EXPOSED, CANNOT_TELL = 0, 1, 3
 """Exit codes of `check`: Nagios's ok, warning, unknown."""
@@ -118,7 +119,7 @@ def _host_row(view: dict[str, Any]) -> tuple[object, ...]:
 def check(
     context: typer.Context,
     host: Annotated[str, typer.Argument(help="A host's name.")],
-    cve: Annotated[str | None, typer.Option(help="Only this CVE.")] = None,
+    cve: Cve = None,
     stored: Annotated[bool, typer.Option("--stored", help="Do not contact the host: tell what is stored.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -128,7 +129,11 @@ def check(
     if member is None:
         raise NotFound(f"the inventory lists no host {host!r}: `patchwave hosts list` shows all")
     failure = None if stored else app.scan([member])[member.record.id].error
-    rows = [row for row in app.reader.exposure_rows() if row["host"] == host and cve in {None, row["cve"]}]
+    record = app.reader.record(host)
+    if cve is not None:
+        rows = [app.explain_exposure()(record, cve)]
+    else:
+        rows = list(app.read_exposures().rows(Wanted(host_ids=[record.id])))
     code = _verdict(rows, failed=failure is not None)
     if as_json:
         print_json({"host": host, "error": failure, "exposures": rows})

@@ -50,6 +50,8 @@ def serve(
     metrics = Metrics(store=app.store, clock=app.clock, per_host=app.settings.metrics_per_host)
     api = create_api(
         reader=app.reader,
+        exposures=app.read_exposures(),
+        explain=app.explain_exposure(),
         rollouts=app.read_rollouts,
         report=app.report_exposure(),
         vex=app.export_vex(),

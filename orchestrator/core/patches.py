@@ -7,7 +7,8 @@ from pydantic import Field, StringConstraints
 
 from orchestrator.core.model import Frozen, Moment
 
-Cve = Annotated[str, StringConstraints(pattern=r"^CVE-\d{4}-\d{4,19}$")]
+CVE_ID = r"^CVE-\d{4}-\d{4,19}$"
+Cve = Annotated[str, StringConstraints(pattern=CVE_ID)]
 """A CVE id: four digits of year, four or more of sequence (cve.org, CVE record format 5)."""
 
 PatchId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

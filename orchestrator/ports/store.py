@@ -15,7 +15,7 @@ from orchestrator.core.facts import Packages
 from orchestrator.core.host_glance import HostGlance
 from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.core.model import Frozen, Moment
-from orchestrator.core.patches import Patch
+from orchestrator.core.patches import Patch, Severity
 from orchestrator.core.sightings import CheckRecord, Sighting
 from orchestrator.core.standings import Closure, Standing
 from orchestrator.ports.advisories import AdvisoryIndex, AdvisoryStore, FeedStore
@@ -152,6 +152,11 @@ class ExposureStore(Protocol):
     def tallies(self, now: Moment) -> tuple[ExposureTally, ...]:
         """Exposures that are not over, of hosts that are not retired, counted by severity, state and remedy, in that
         order. Of hosts whose next check is overdue all are unknown."""
+        ...
+
+    def overdue(self, now: Moment) -> Mapping[Severity, int]:
+        """Exposures whose window is open and past its due date, of hosts that are not retired, by severity; a severity
+        without any is left out."""
         ...
 
     def exposed_by_host(self, now: Moment) -> Mapping[str, int]:

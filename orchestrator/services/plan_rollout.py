@@ -13,17 +13,18 @@ from orchestrator.core.fleet import Fleet, Member
 from orchestrator.core.identity import second_names
 from orchestrator.core.offering import NoOffer, offered
 from orchestrator.core.offers import Offer, Payload
-from orchestrator.core.patches import Patch
+from orchestrator.core.patches import Cve, Patch
 from orchestrator.core.planning import DEFAULT_TOOL, Candidate, plan
 from orchestrator.core.plans import Plan, PlannedHost
-from orchestrator.core.playbooks import Playbook
+from orchestrator.core.playbooks import ExposedTo, Playbook
 from orchestrator.core.reopening import reopening
 from orchestrator.core.sightings import CheckRecord, Sighting
 from orchestrator.core.windows import Exposure
 from orchestrator.errors import PatchRefused, PlaybookInvalid
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Store
-from orchestrator.services.read_fleet import ROLLING_BACK, ReadFleet, by_module
+from orchestrator.services.read_exposures import ReadExposures, Wanted
+from orchestrator.services.read_fleet import ROLLING_BACK, by_module
 
 AUTO = "auto"
 OLD_OFFERS = timedelta(hours=24)
@@ -49,16 +50,20 @@ class PlanRollout:
         patches = self.store.catalogue.all()
         patch = _named_patch(playbook, patches)
         targets = _targets(fleet, playbook.targets.hosts, limit)
-        known = self._known(patch, playbook.apply.tool, [member.record.id for member in targets])
+        ids = [member.record.id for member in targets]
+        known = self._known(patch, playbook.apply.tool, ids, playbook.targets.exposed_to)
         candidates = [known.candidate(member) for member in targets]
         made = plan(playbook, candidates, patch, now=known.now, catalogue=patches)
         warnings = (*made.warnings, *_stays_warnings(made), *known.stale_warnings(made))
         return made.model_copy(update={"rollback_reopens": known.reopening(made), "warnings": warnings})
 
-    def _known(self, patch: Patch | None, tool: str, ids: Sequence[str]) -> "_Known":
+    def _known(
+        self, patch: Patch | None, tool: str, ids: Sequence[str], exposed_to: ExposedTo | tuple[Cve, ...] | None
+    ) -> "_Known":
         exposures: dict[str, list[Exposure]] = {}
-        for exposure in ReadFleet(store=self.store, clock=self.clock).exposures():
-            exposures.setdefault(exposure.host_id, []).append(exposure)
+        if exposed_to is not None:
+            for exposure in ReadExposures(store=self.store, clock=self.clock)(_asked(exposed_to, ids)):
+                exposures.setdefault(exposure.host_id, []).append(exposure)
         return _Known(
             patch=patch,
             tool=tool,
@@ -186,6 +191,12 @@ def _stays_warnings(made: Plan) -> tuple[str, ...]:
         f"{count} hosts could not be rolled back: {name} takes nothing out without a reboot"
         for name, count in sorted(stays.items())
     )
+
+
+def _asked(exposed_to: ExposedTo | tuple[Cve, ...], ids: Sequence[str]) -> Wanted:
+    if isinstance(exposed_to, ExposedTo):
+        return Wanted(host_ids=ids, severities=exposed_to.severity)
+    return Wanted(host_ids=ids, cve=exposed_to[0] if len(exposed_to) == 1 else None)
 
 
 def _targets(fleet: Fleet, pattern: str, limit: str | None) -> list[Member]:

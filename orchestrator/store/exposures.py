@@ -106,6 +106,14 @@ class SqlExposures:
             unknown = [_tally(row, state=ExposureState.UNKNOWN) for row in connection.execute(silent)]
         return summed([*counted, *unknown])
 
+    def overdue(self, now: Moment) -> Mapping[Severity, int]:
+        """Exposures whose window is open and past its due date, of hosts that are not retired, by severity."""
+        retired = select(HOSTS.c.id).where(HOSTS.c.retired_at.is_not(None))
+        late = (~STANDINGS.c.is_over, STANDINGS.c.due_at < now, STANDINGS.c.host_id.not_in(retired))
+        query = select(STANDINGS.c.severity, func.sum(STANDINGS.c.count)).where(*late).group_by(STANDINGS.c.severity)
+        with self._database.read() as connection:
+            return {Severity(severity): int(count) for severity, count in connection.execute(query).all()}
+
     def exposed_by_host(self, now: Moment) -> Mapping[str, int]:
         """To how many CVEs hosts are exposed, those left out that are exposed to none."""
         exposed = (~STANDINGS.c.is_over, STANDINGS.c.state == ExposureState.EXPOSED.value)

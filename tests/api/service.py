@@ -13,7 +13,9 @@ from orchestrator.core.facts import PatchState
 from orchestrator.core.rollout_states import RolloutStatus
 from orchestrator.metrics import Metrics
 from orchestrator.ports.store import RolloutRow
+from orchestrator.services.explain_exposure import ExplainExposure
 from orchestrator.services.order_rollout import OrderRollout
+from orchestrator.services.read_exposures import ReadExposures
 from orchestrator.services.read_fleet import ReadFleet
 from orchestrator.services.read_rollouts import ReadRollouts
 from tests.core.exposure_builders import LAB_1, LAB_2, facts, live
@@ -54,6 +56,8 @@ class Service:
         self.client = Client(
             create_api(
                 reader=reader(store=self.known.store, clock=self.known.clock),
+                exposures=ReadExposures(store=self.known.store, clock=self.known.clock),
+                explain=ExplainExposure(store=self.known.store, clock=self.known.clock),
                 rollouts=self.rollouts,
                 report=reports(self.known),
                 vex=vexes(self.known),

@@ -209,6 +209,8 @@ def over_home(home: Path) -> tuple[Client, App]:
     metrics = Metrics(store=app.store, clock=app.clock)
     api = create_api(
         reader=app.reader,
+        exposures=app.read_exposures(),
+        explain=app.explain_exposure(),
         rollouts=app.read_rollouts,
         report=app.report_exposure(),
         vex=app.export_vex(),
@@ -254,6 +256,7 @@ def test_openapi_describes_every_path() -> None:
         "/api/v1/hosts",
         "/api/v1/hosts/{name}",
         "/api/v1/exposures",
+        "/api/v1/exposures/{host}/{cve}",
         "/api/v1/exposures/report",
         "/api/v1/exposures/vex",
         "/api/v1/rollouts",

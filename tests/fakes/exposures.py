@@ -7,6 +7,7 @@ from datetime import datetime
 
 from orchestrator.core.exposure_states import ExposureState
 from orchestrator.core.exposure_tally import ExposureTally, summed, tally
+from orchestrator.core.patches import Severity
 from orchestrator.core.standing_groups import ClosureKey, new_closures
 from orchestrator.core.standings import Closure, Standing
 from tests.fakes.register import FakeHosts
@@ -55,6 +56,14 @@ class FakeExposures:
 
     def tallies(self, now: datetime) -> tuple[ExposureTally, ...]:
         return summed(tally(one) for one in self._current(now))
+
+    def overdue(self, now: datetime) -> Mapping[Severity, int]:
+        counted = Counter[Severity]()
+        for one in self._current(now):
+            span = one.spans[-1] if one.spans else None
+            if span is not None and span.closed_at is None and span.due_at is not None and span.due_at < now:
+                counted[one.severity] += len(one.marks)
+        return counted
 
     def exposed_by_host(self, now: datetime) -> Mapping[str, int]:
         counted = Counter[str]()

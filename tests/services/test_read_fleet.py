@@ -4,7 +4,9 @@ import pytest
 
 from orchestrator.core.exposure_report import unknown_seconds
 from orchestrator.core.exposure_states import ExposureState
+from orchestrator.core.patches import Severity
 from orchestrator.errors import NotFound
+from orchestrator.services.read_exposures import ReadExposures, Wanted
 from orchestrator.services.read_fleet import ReadFleet, by_module
 from tests.core.exposure_builders import FIRST, LAB_1, LAB_2, facts, live, module_id
 from tests.fakes.clock import START
@@ -26,6 +28,11 @@ def fleet() -> Checked:
 def reader(known: Checked) -> ReadFleet:
     """The service over that fleet."""
     return ReadFleet(store=known.store, clock=known.clock)
+
+
+def exposures(known: Checked) -> ReadExposures:
+    """The service over that fleet."""
+    return ReadExposures(store=known.store, clock=known.clock)
 
 
 def test_hosts_are_those_that_are_listed() -> None:
@@ -56,19 +63,37 @@ def test_what_nobody_saw_in_time_is_unknown() -> None:
     known.clock.advance(20)
 
     assert {"id-a": "unknown", "id-b": "unknown"} == states(known)
-    exposure = next(one for one in reader(known).exposures() if one.host_id == "id-b")
+    exposure = next(one for one in exposures(known)() if one.host_id == "id-b")
     assert known.store.sightings.latest()["id-b"].last_seen == exposure.since
     assert 3 * HOUR <= unknown_seconds(exposure, known.clock.now()) <= 3 * HOUR + 20
 
 
 def states(known: Checked) -> dict[str, ExposureState]:
     """Host id to state."""
-    return {one.host_id: one.state for one in reader(known).exposures()}
+    return {one.host_id: one.state for one in exposures(known)()}
 
 
 def test_a_retired_host_is_exposed_to_nothing() -> None:
     """It is in none of the rows."""
-    assert [("a", FIRST), ("b", FIRST)] == [(row["host"], row["cve"]) for row in reader(fleet()).exposure_rows()]
+    assert [("a", FIRST), ("b", FIRST)] == [(row["host"], row["cve"]) for row in exposures(fleet()).rows()]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (Wanted(states=[ExposureState.COVERED]), [("a", FIRST)]),
+        (Wanted(severities=[Severity.LOW]), []),
+        (Wanted(host_ids=["id-b", "id-old"]), [("b", FIRST)]),
+        (Wanted(cve=FIRST, after=("a", FIRST)), [("b", FIRST)]),
+        (Wanted(after=("a", FIRST)), [("b", FIRST)]),
+        (Wanted(cve="CVE-2099-9999"), []),
+        (Wanted(is_kev=True), []),
+        (Wanted(is_kev=False), [("a", FIRST), ("b", FIRST)]),
+    ],
+)
+def test_only_what_is_wanted_is_read(wanted: Wanted, expected: list[tuple[str, str]]) -> None:
+    """By host, CVE, state, severity, exploitation, and from a place on."""
+    assert expected == [(row["host"], row["cve"]) for row in exposures(fleet()).rows(wanted)]
 
 
 def test_reading_writes_nothing() -> None:
@@ -76,7 +101,7 @@ def test_reading_writes_nothing() -> None:
     known = fleet()
     known.clock.advance(10 * HOUR)
     before = tuple(known.store.exposures.all())
-    reader(known).exposure_rows()
+    list(exposures(known).rows())
     assert before == tuple(known.store.exposures.all())
 
 
