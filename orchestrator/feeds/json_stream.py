@@ -40,15 +40,30 @@ class Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
-class _Counted:
-    """Counts what was read, so that an error can say about where it is."""
+class _TooLarge(Exception):
+    """One value, or one text, goes on and on."""
 
-    def __init__(self, opened: Readable) -> None:
-        self._opened, self.offset = opened, 0
+
+class _Counted:
+    """Counts what was read, so that an error can say about where it is, and ends what goes on and on.
+
+    The parser holds a text as a whole before it tells of it, in a time that grows with the square of its length: a text
+    is known by the quotes that do not come. ``since`` is where the value began that is being read.
+    """
+
+    def __init__(self, opened: Readable, limits: JsonLimits) -> None:
+        self._opened, self._limits, self._unquoted = opened, limits, 0
+        self.offset, self.since = 0, 0
 
     def read(self, size: int = -1, /) -> bytes:
         data = self._opened.read(size)
         self.offset += len(data)
+        quote = data.rfind(b'"')
+        self._unquoted = self._unquoted + len(data) if quote < 0 else len(data) - quote
+        if self._unquoted > 4 * self._limits.text:  # a character has four bytes at most
+            raise _TooLarge(f"has a text of more than {self._limits.text} characters")
+        if self.offset - self.since > self._limits.item_bytes + len(data):
+            raise _TooLarge(f"is larger than {self._limits.item_bytes} bytes")
         return data
 
 
@@ -67,7 +82,7 @@ class _Stream:
     """One pass over one document."""
 
     def __init__(self, opened: Readable, file: str, part: str, limits: JsonLimits) -> None:
-        self._source = _Counted(opened)
+        self._source = _Counted(opened, limits)
         self._file, self._part, self._limits = file, part, limits
         self._at: list[str] = []
         """Where the reading is: names on the way to the members, and that of the member."""
@@ -81,6 +96,8 @@ class _Stream:
                 raise self._invalid("there is something after the end")
         except StopIteration:
             raise self._invalid("the file is empty") from None
+        except _TooLarge as exc:
+            raise self._invalid(str(exc)) from exc
         except (JSONError, UnicodeDecodeError, ValueError, OverflowError) as exc:
             raise self._invalid(_reason(exc, self._source.offset)) from exc
 
@@ -117,6 +134,7 @@ class _Stream:
             for index, value in enumerate(events):
                 if value[0] == "end_array":
                     return
+                self._source.since = self._source.offset
                 self._at.append(str(index))
                 yield self._node(events, value, index)
                 self._at.pop()
@@ -132,6 +150,7 @@ class _Stream:
         return Node(self._value(events, first), file=self._file, part=self._part, parent=top, key=key)
 
     def _note(self, seen: set[str], name: str) -> None:
+        self._source.since = self._source.offset
         self._at.append(name)
         if name in seen:
             raise self._invalid("is there twice")
@@ -142,7 +161,7 @@ class _Stream:
         event, value = first
         if event not in _OPENERS:
             return self._checked(value)
-        started, top = self._source.offset, _OPENERS[event]()
+        top = _OPENERS[event]()
         stack: list[Any] = [top]
         key = ""
         for event, value in events:
@@ -165,19 +184,14 @@ class _Stream:
                 into.append(made)
             if event in _OPENERS:
                 stack.append(made)
-                self._check_size(len(stack), started)
+                if len(stack) > self._limits.depth:
+                    raise self._invalid(f"is nested deeper than {self._limits.depth} levels")
         raise self._invalid("the file ends too early")
 
     def _checked(self, value: Any) -> Any:
         if value.__class__ is str and len(value) > self._limits.text:
             raise self._invalid(f"a text has {len(value)} characters, and may have {self._limits.text}")
         return value
-
-    def _check_size(self, depth: int, started: int) -> None:
-        if depth > self._limits.depth:
-            raise self._invalid(f"is nested deeper than {self._limits.depth} levels")
-        if self._source.offset - started > self._limits.item_bytes:
-            raise self._invalid(f"is larger than {self._limits.item_bytes} bytes")
 
     def _invalid(self, message: str) -> FeedInvalid:
         return _invalid(message, self._file, self._part, self._at)

@@ -118,6 +118,24 @@ def test_bounds_are_kept(data: bytes, limits: JsonLimits) -> None:
         streamed(data, limits=limits)
 
 
+@pytest.mark.parametrize("start", [b'{"a": "', b'["', b'{"', b'{"a": [1, "', b'{"a": 1', b"\n"])
+def test_a_value_that_never_ends_is_given_up(start: bytes) -> None:
+    """The parser holds a text as a whole before it tells of it: somebody has to stop it."""
+
+    class Endless:
+        given = 0
+
+        def read(self, size: int = -1, /) -> bytes:
+            self.given += size
+            data = start if self.given == size else b"1" * size
+            return data if start != b"\n" else b" " * size
+
+    endless = Endless()
+    with pytest.raises(FeedInvalid):
+        list(members(endless, "f.json", limits=JsonLimits(item_bytes=1_000_000)))
+    assert endless.given < 2_000_000
+
+
 def test_a_hundred_thousand_levels_break_nothing() -> None:
     """Neither way of reading is recursive where it could be led to overflow."""
     deep = b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
