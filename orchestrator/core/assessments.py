@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from orchestrator.core.advisories import Claim, Statement, Told
 from orchestrator.core.distributions import Ordering
-from orchestrator.core.images import Component
+from orchestrator.core.images import Component, Role
 from orchestrator.core.patches import Cve
 from orchestrator.core.versions import compare
 
@@ -56,13 +56,27 @@ def assessments(
     """How each CVE that was ever told of this component was decided over time, the oldest decision first."""
     by_cve: defaultdict[Cve, list[Told[Statement]]] = defaultdict(list)
     for one in told:
-        if one.said.is_source is component.is_source and _concerns(one.said, arch):
+        if one.said.is_source is component.is_source and _concerns(one.said, component, arch):
             by_cve[one.said.cve].append(one)
     return {cve: _changes(component, ordering, ones) for cve, ones in by_cve.items()}
 
 
-def _concerns(said: Statement, arch: str | None) -> bool:
-    return not said.arches or arch is None or not ARCHES.get(arch, frozenset({arch})).isdisjoint(said.arches)
+def _concerns(said: Statement, component: Component, arch: str | None) -> bool:
+    is_for_arch = not said.arches or arch is None or not ARCHES.get(arch, frozenset({arch})).isdisjoint(said.arches)
+    return is_for_arch and not _is_of_another_series(said, component)
+
+
+def _is_of_another_series(said: Statement, component: Component) -> bool:
+    """Whether it is about another kernel of the same name: Amazon Linux has several series at a time, each with
+    bulletins of its own, all called ``kernel``. A newer series does not have an older one's fixes."""
+    if component.role is not Role.KERNEL or not component.distribution.startswith("amzn:") or said.fixed is None:
+        return False
+    return _series(said.fixed) != _series(component.version)
+
+
+def _series(version: str) -> str:
+    """``5.10`` of ``0:5.10.236-228.935.amzn2``."""
+    return ".".join(version.rpartition(":")[2].split(".")[:2])
 
 
 def _changes(component: Component, ordering: Ordering, told: Sequence[Told[Statement]]) -> tuple[Change, ...]:
@@ -87,20 +101,19 @@ def assess(component: Component, ordering: Ordering, told: Sequence[Told[Stateme
     entries: defaultdict[tuple[str, str], list[Assessment]] = defaultdict(list)
     for one in told:
         if one.said.claim is not Claim.IGNORED:
-            ruling = rule_on(one.said, component.version, ordering)
+            ruling = rule_on(one.said, component, ordering)
             entries[one.feed, one.entry].append(Assessment(ruling=ruling, component=component, told=one))
     decided = [min(ones, key=lambda one: _WITHIN[one.ruling]) for ones in entries.values()]
     return min(decided, key=_between, default=None)
 
 
-def rule_on(said: Statement, version: str, ordering: Ordering) -> Ruling:
-    """What one statement says of one version."""
+def rule_on(said: Statement, component: Component, ordering: Ordering) -> Ruling:
+    """What one statement says of one component's version."""
     if said.claim is Claim.NOT_AFFECTED:
         return Ruling.NOT_AFFECTED
     if said.claim is not Claim.AFFECTED:
         return Ruling.UNDETERMINED
-    bounds = [_against(said.introduced, version, ordering), _against(said.fixed, version, ordering)]
-    bounds.append(_against(said.last_affected, version, ordering))
+    bounds = [_against(bound, component, ordering) for bound in (said.introduced, said.fixed, said.last_affected)]
     introduced, fixed, last = bounds
     if "?" in bounds:
         return Ruling.UNDETERMINED
@@ -111,11 +124,12 @@ def rule_on(said: Statement, version: str, ordering: Ordering) -> Ruling:
     return Ruling.AFFECTED
 
 
-def _against(bound: str | None, version: str, ordering: Ordering) -> str:
+def _against(bound: str | None, component: Component, ordering: Ordering) -> str:
     """Whether the version is older or newer than the bound; empty where there is none, ``?`` where it is no version."""
     if bound is None:
         return ""
-    order = compare(ordering, version, bound)
+    bound = bound if component.has_epoch else bound.rpartition(":")[2]
+    order = compare(ordering, component.version, bound)
     if order is None:
         return "?"
     return "same" if order == 0 else "older" if order < 0 else "newer"

@@ -1,6 +1,6 @@
 """What of a host published vulnerability data speaks about: its installed packages, and the kernel that runs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -26,13 +26,18 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Component:
-    """One name and version that statements are held against. ``binaries``: the installed packages behind it."""
+    """One name and version that statements are held against. ``binaries``: the installed packages behind it.
+
+    ``has_epoch`` False: the version is that of a source rpm's file name, which has none, and no installed package of it
+    tells which it is: it is compared without.
+    """
 
     distribution: str
     name: str
     version: str
     is_source: bool
     role: Role = Role.PACKAGE
+    has_epoch: bool = True
     binaries: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -142,13 +147,15 @@ def _components(
     distribution: str, ordering: Ordering, items: Iterable[Package], family: frozenset[str]
 ) -> Iterator[Component]:
     found: dict[tuple[str, str, bool, Role], list[tuple[str, str]]] = {}
+    epochs = {_bare_source(item): item.version for item in items if _bare(item.version) == item.source_version}
     for item in items:
         role = Role.LIVE_PATCH if item.name.startswith(LIVE_PATCH_PACKAGES) else Role.PACKAGE
         source = item.source or item.name
         if role is Role.PACKAGE and (source in family or kernel_source(source, "")[0] in family):
             continue
-        for name, version, is_source in _names(item, ordering):
+        for name, version, is_source in _names(item, ordering, epochs):
             found.setdefault((name, version, is_source, role), []).append((item.name, item.version))
+    told = set(epochs.values())
     for (name, version, is_source, role), binaries in found.items():
         yield Component(
             distribution=distribution,
@@ -156,21 +163,28 @@ def _components(
             version=version,
             is_source=is_source,
             role=role,
+            has_epoch=ordering is not Ordering.RPM or not is_source or version in told or ":" in version,
             binaries=tuple(sorted(set(binaries))),
         )
 
 
-def _names(item: Package, ordering: Ordering) -> Iterator[tuple[str, str, bool]]:
-    """What data may know a package by: its source, and where binary packages have notices of their own, its name."""
-    yield item.source or item.name, _source_version(item), True
+def _names(item: Package, ordering: Ordering, epochs: Mapping[tuple[str, str], str]) -> Iterator[tuple[str, str, bool]]:
+    """What data may know a package by: its source, and where binary packages have notices of their own, its name.
+
+    A source rpm's file name has no epoch, but data compares with it: packages that have its version tell which.
+    """
+    version = item.source_version or item.version
+    yield item.source or item.name, epochs.get(_bare_source(item), version), True
     if ordering is not Ordering.DEB:
         yield item.name, item.version, False
 
 
-def _source_version(item: Package) -> str:
-    """A source rpm's file name has no epoch, but its packages do, and data compares with it."""
-    version = item.source_version or item.version
-    return item.version if item.version.rpartition(":")[2] == version else version
+def _bare_source(item: Package) -> tuple[str, str]:
+    return item.source or item.name, item.source_version or item.version
+
+
+def _bare(version: str) -> str:
+    return version.rpartition(":")[2]
 
 
 def _others(
@@ -199,7 +213,9 @@ def _others(
 def _kernel_names(installed: InstalledKernel, item: Package | None) -> Iterator[tuple[str, str, bool]]:
     package, version = installed.package or "", installed.package_version or ""
     if item is not None:
-        source, source_version = kernel_source(item.source or item.name, _source_version(item))
+        bare = item.source_version or item.version
+        own = item.version if _bare(item.version) == bare else bare
+        source, source_version = kernel_source(item.source or item.name, own)
         yield source, source_version, True
         yield source, version, False
     yield package, version, False

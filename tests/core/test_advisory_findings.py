@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from orchestrator.core.advisories import Claim, Grade, ModuleFix, Told
+from orchestrator.core.exposure import standings, timeline
 from orchestrator.core.exposure_states import CoveredBy, ExposureState, Remedy
 from orchestrator.core.facts import Deep, LivePatch, Package, PatchState, Tool, ToolState, Update, Virtualization
 from orchestrator.core.patches import Severity
+from orchestrator.core.timelines import Timelines
 from tests.core.advisory_builders import (
     BASELINE,
     CVE,
@@ -23,6 +25,7 @@ from tests.core.advisory_builders import (
     statement,
     told,
 )
+from tests.core.exposure_builders import at, check, history
 
 LATER = datetime(2026, 2, 1, tzinfo=UTC)
 PUBLISHED = datetime(2026, 1, 20, tzinfo=UTC)
@@ -393,3 +396,50 @@ def test_what_is_forgotten_is_held_against_the_components_again() -> None:
     knows.forget([key], [CVE])
     knows.knowledge.told[key] = [told(statement(fixed="3.0.15-1")), told(other)]
     assert {CVE, OTHER} == set(knows.findings(facts, NOW))
+
+
+def rpms(*packages: Package) -> Any:
+    """An Alma with these packages."""
+    return debian(*packages, os=("almalinux", "9.4"), source="kernel", source_version="5.14.0-427.13.1.el9_4")
+
+
+@pytest.mark.parametrize(
+    ("packages", "expected"),
+    [
+        ((package("perl-libs", "4:5.32.1-481.el9", "perl", "5.32.1-481.el9"),), COVERED),
+        ((package("perl-libs", "4:5.32.1-480.el9", "perl", "5.32.1-480.el9"),), EXPOSED),
+        ((package("perl-Errno", "1.30-481.el9", "perl", "5.32.1-481.el9"),), COVERED),
+        ((package("perl-Errno", "1.30-480.el9", "perl", "5.32.1-480.el9"),), EXPOSED),
+        ((package("perl-libs", "5.32.1-481.el9", "perl", "5.32.1-481.el9"),), EXPOSED),
+    ],
+)
+def test_a_source_rpm_has_the_epoch_of_its_packages(packages: tuple[Package, ...], expected: str) -> None:
+    """Its file name has none: where no package of its version is installed, it is compared without."""
+    said = told(statement(package="perl", distribution="almalinux:9", fixed="4:5.32.1-481.el9"))
+    found = finding(rpms(*packages), said, packages=packages)
+    assert found is not None
+    assert expected == found.state
+
+
+@pytest.mark.parametrize(
+    ("running", "expected"), [("4.14.300-1.amzn2", EXPOSED), ("4.14.355-1.amzn2", COVERED), ("5.10.200-1.amzn2", None)]
+)
+def test_amazon_s_kernels_of_one_name_have_bulletins_of_their_own(running: str, expected: str | None) -> None:
+    """That 4.14.355 has the fix says nothing of 5.10."""
+    facts = debian(os=("amzn", "2"), running=f"{running}.x86_64", source="kernel", source_version=running)
+    fixed = statement(package="kernel", distribution="amzn:2", fixed="0:4.14.350-1.amzn2", is_source=False)
+    found = finding(facts, told(fixed, feed="amazon/2"))
+    assert expected == (None if found is None else found.state)
+
+
+def test_what_only_a_tool_told_is_remembered_on_the_kernel_that_it_fixed() -> None:
+    """Its patch gone, the host is exposed; of another kernel nothing can be told; of the time before, nothing was."""
+    knows = Timelines(matcher())
+    patched = debian(live=(applied("kpatch_1", CVE, tool="kernelcare"),))
+    lives = [patched, patched, debian(boot_id="boot-1"), debian(boot_id="boot-2", running="6.1.0-41-amd64")]
+    seen = history(*(check(60.0 * number, one) for number, one in enumerate([debian(), *lives])))
+    (found,) = standings(seen, knows, now=at(260))
+    line = timeline(seen, knows.matcher, CVE, now=at(260))
+    assert ([EXPOSED], UNKNOWN) == ([EXPOSED for span in found.spans if span.closed_at is None], found.state)
+    assert [COVERED, EXPOSED, UNKNOWN] == [part.state for part in line]
+    assert at(60) == line[0].start
