@@ -8,7 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from typing import IO, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -17,11 +16,11 @@ from orchestrator.core.advisories import Entry, FeedImport, Imported, PackageKey
 from orchestrator.core.patches import Cve
 from orchestrator.errors import FeedInvalid
 from orchestrator.store.advisory_tables import ADVISORIES, TOLD
-from orchestrator.store.statements import CHUNK, Values, matching, put
+from orchestrator.store.statements import CHUNK, Values, insert_many, matching, put
 from orchestrator.store.told import Kind, Packed, Said
 
 SLICE = 2_000
-"""Entries of a spool that are in memory at a time."""
+"""Entries of a spool that are in memory at a time; fewer where they say much."""
 
 
 class Known(NamedTuple):
@@ -95,9 +94,15 @@ class Writing:
     def take(self, spool: IO[bytes]) -> None:
         """Every entry of the spool, in the place of what it was."""
         spool.seek(0)
-        lines = iter(spool)
-        while entries := [Packed.from_line(line) for line in islice(lines, SLICE)]:
-            self._replace(entries)
+        slice_of: list[Packed] = []
+        said = 0
+        for entry in map(Packed.from_line, spool):
+            slice_of.append(entry)
+            said += len(entry.said)
+            if len(slice_of) >= SLICE or said >= CHUNK:
+                self._replace(slice_of)
+                slice_of, said = [], 0
+        self._replace(slice_of)
 
     def drop(self, gone: Sequence[str]) -> None:
         """These entries, and all that they said."""
@@ -151,8 +156,8 @@ class Writing:
     def _begin(self, rows: Sequence[Values]) -> None:
         self._touch(Said(*(row[name] for name in Said._fields)) for row in rows)
         self.statements += sum(row["kind"] == Kind.STATEMENT for row in rows)
-        if rows:
-            self.connection.execute(TOLD.insert(), rows)
+        shared = {"feed": self.about.feed, "since": self.about.at, "until": None, "is_baseline": self.is_baseline}
+        insert_many(self.connection, TOLD, rows, shared)
 
     def _end(self, said: Sequence[tuple[Said, int]]) -> None:
         self._touch(one for one, _ in said)
@@ -167,19 +172,16 @@ class Writing:
             if one.distribution is not None and one.package is not None:
                 self.packages.add((one.distribution, one.package))
 
-    def _row(self, entry: str, said: Said, place: str) -> Values:
+    @staticmethod
+    def _row(entry: str, said: Said, place: str) -> Values:
         return {
             "kind": said.kind,
-            "feed": self.about.feed,
             "entry": entry,
             "cve": said.cve,
             "distribution": said.distribution,
             "package": said.package,
             "document": said.document,
             "place": place,
-            "since": self.about.at,
-            "until": None,
-            "is_baseline": self.is_baseline,
         }
 
     def _advisory(self, one: Packed) -> Values:

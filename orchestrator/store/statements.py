@@ -1,6 +1,7 @@
 """The few statements that SQLAlchemy spells per database, and reading by many ids."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import JSON, ColumnElement, Connection, Row, Select, Table, Text, case, cast, func, select
@@ -30,6 +31,23 @@ def add_missing(connection: Connection, table: Table, rows: Sequence[Values]) ->
     """Insert where no unique key is in the way; leave what is there as it is."""
     if rows:
         connection.execute(_insert(connection, table).on_conflict_do_nothing(), list(rows))
+
+
+def insert_many(connection: Connection, table: Table, rows: Sequence[Values], shared: Values) -> None:
+    """Insert very many rows that have the ``shared`` values in common: those alone are converted for the driver, once,
+    which takes half the time of an insert away. The rest must be text, numbers or None."""
+    if not rows:
+        return
+    compiled = table.insert().inline().compile(dialect=connection.dialect, column_keys=[*rows[0], *shared])
+    bound = {name: _bound(connection, table.c[name], value) for name, value in shared.items()}
+    whole = [row | bound for row in rows]
+    order = compiled.positiontup
+    connection.exec_driver_sql(str(compiled), whole if order is None else list(map(itemgetter(*order), whole)))
+
+
+def _bound(connection: Connection, column: ColumnElement[Any], value: Any) -> Any:
+    processor = column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+    return value if processor is None else processor(value)
 
 
 def matching(
