@@ -84,6 +84,10 @@ class SightingStore(Protocol):
         """A stored package list by its fingerprint."""
         ...
 
+    def distributions(self) -> frozenset[str]:
+        """The distributions (`core.distributions`) of the hosts that are not retired, as they were seen last."""
+        ...
+
     def concerned(self, packages: Collection[PackageKey]) -> frozenset[str]:
         """Hosts, those not retired, whose latest sighting has one of these packages of its distribution installed, by
         the name of the binary or of the source package, or runs a kernel that was built from one."""

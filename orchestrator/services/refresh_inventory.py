@@ -67,6 +67,7 @@ class RefreshInventory:
     def _settled(self, inventory: Inventory) -> tuple[HostRecord, ...]:
         """The register as the inventory leaves it. Read once: with thousands of hosts that is what a start takes."""
         decided: list[Reconciled] = []
+        regrouped: set[str] = set()
 
         def decide(known: Sequence[HostRecord]) -> list[HostRecord]:
             reconciled = reconcile(
@@ -74,12 +75,22 @@ class RefreshInventory:
             )
             decided.append(reconciled)
             before = {record.id: record for record in known}
-            return [record for record in reconciled.records if before.get(record.id) != record]
+            changed = [record for record in reconciled.records if before.get(record.id) != record]
+            regrouped.clear()
+            regrouped.update(
+                one.id for one in changed if one.id in before and _level_of(before[one.id]) != _level_of(one)
+            )
+            return changed
 
         self.store.hosts.change(decide)
         reconciled = decided[-1]
-        self.update_exposures({*reconciled.retired, *reconciled.returned})
+        self.update_exposures({*reconciled.retired, *reconciled.returned, *regrouped})
         return reconciled.records
+
+
+def _level_of(record: HostRecord) -> tuple[object, ...]:
+    """What service levels look at: whoever has another label is due at another time."""
+    return record.labels, record.customer, record.groups
 
 
 def _with_secrets(last_good: Inventory, loaded: Inventory | InventoryInvalid) -> Inventory:

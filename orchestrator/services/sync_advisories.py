@@ -4,16 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from orchestrator.core.distributions import distribution_of
 from orchestrator.errors import NotFound, PatchwaveError
 from orchestrator.ports.advisories import FeedFile
 from orchestrator.ports.feeds import FeedSource, Fetch, Known, Unchanged
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Store
 from orchestrator.services.import_advisories import FeedResult, FeedState, ImportAdvisories, merged
-
-AT_A_TIME = 1_000
-"""Hosts whose facts are in memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +63,7 @@ class SyncAdvisories:
         """What downloads start from."""
         return Known(
             statuses={status.feed: status for status in self.store.feeds.statuses()},
-            distributions=self._distributions(),
+            distributions=self.store.sightings.distributions(),
             urls=self.urls,
         )
 
@@ -77,15 +73,6 @@ class SyncAdvisories:
             status = known.statuses.get(part)
             if status is None or status.attempted_at is None or status.attempted_at <= last:
                 yield part
-
-    def _distributions(self) -> frozenset[str]:
-        """Those of the hosts that were seen and are not retired."""
-        listed = [record.id for record in self.store.hosts.all() if not record.is_retired]
-        found: set[str | None] = set()
-        for start in range(0, len(listed), AT_A_TIME):
-            seen = self.store.sightings.latest(listed[start : start + AT_A_TIME])
-            found |= {distribution_of(sighting.facts.os) for sighting in seen.values()}
-        return frozenset(one for one in found if one is not None)
 
     def _parts(self, name: str, known: Known, *, is_asked: bool) -> Sequence[str]:
         """Somebody who names a feed wants it, whatever the fleet runs today."""

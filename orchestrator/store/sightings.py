@@ -90,6 +90,14 @@ class SqlSightings:
         with self._database.read() as connection:
             return load_packages(connection, fingerprint)
 
+    def distributions(self) -> frozenset[str]:
+        """Of the hosts that are not retired, as they were seen last."""
+        query = select(FACTS.c.distribution).distinct().select_from(HOSTS).join(SIGHTINGS, LATEST_OF_HOST)
+        query = query.join(FACTS, FACTS.c.content_hash == SIGHTINGS.c.content_hash)
+        seen = query.where(HOSTS.c.retired_at.is_(None), FACTS.c.distribution.is_not(None))
+        with self._database.read() as connection:
+            return frozenset(connection.scalars(seen))
+
     def concerned(self, packages: Collection[PackageKey]) -> frozenset[str]:
         """Hosts that have one of these packages. Read are names, once for all hosts that have the same installed."""
         wanted: defaultdict[str, set[str]] = defaultdict(set)

@@ -122,6 +122,11 @@ class FakeSightings:
     def packages(self, fingerprint: str) -> Packages | None:
         return self._packages.get(fingerprint)
 
+    def distributions(self) -> frozenset[str]:
+        listed = {one.host_id for one in self._hosts.glances()}
+        found = {distribution_of(one.facts.os) for host, one in self.latest().items() if host in listed}
+        return frozenset(one for one in found if one is not None)
+
     def concerned(self, packages: Collection[PackageKey]) -> frozenset[str]:
         listed = {one.host_id for one in self._hosts.glances()}
         latest = {host: sighting.facts for host, sighting in self.latest().items() if host in listed}

@@ -177,6 +177,19 @@ def test_windows_follow_who_is_gone_and_who_is_back() -> None:
     assert [False] * 6 == [one.is_retired for one in files.store.hosts.all()]
 
 
+def test_windows_follow_labels_customers_and_groups() -> None:
+    """Service levels look at them."""
+    files = Files("a", "b")
+    files.refresh()
+    files.hosts["b"] = files.hosts["b"].model_copy(update={"labels": {"env": "prod"}})
+    files.moved.clear()
+
+    files.refresh()
+
+    (known,) = [record for record in files.store.hosts.all() if record.name == "b"]
+    assert [{known.id}] == files.moved
+
+
 def test_the_register_is_read_once() -> None:
     """A start with thousands of hosts takes as long as that."""
     files = Files("a", "b")

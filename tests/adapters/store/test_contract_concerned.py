@@ -67,3 +67,15 @@ def test_retired_hosts_are_not_concerned(register: Store) -> None:
     register.sightings.record([check("web1", seen=seen()), check("web2", seen=seen())])
     register.hosts.save([host("web1", retired_at=T0)])
     assert {"id-web2"} == register.sightings.concerned([("debian:12", "bash")])
+
+
+def test_the_distributions_of_a_fleet_are_those_of_its_latest_sightings(register: Store) -> None:
+    """Without hosts that are retired, or of which it cannot be told."""
+    trixie = seen(os=Os(id="debian", version="13"))
+    register.sightings.record(
+        [check("web1", seen=seen()), check("web2", seen=trixie), check("web3", seen=seen(os=None))]
+    )
+    assert {"debian:12", "debian:13"} == register.sightings.distributions()
+    register.sightings.record([check("web1", at=T0 + HOUR, seen=trixie)])
+    register.hosts.save([host("web2", retired_at=T0)])
+    assert {"debian:13"} == register.sightings.distributions()

@@ -202,6 +202,26 @@ def test_tallies_count_the_cves_that_concern_listed_hosts(register: Store) -> No
     assert {"id-web1": 5, "id-web2": 1} == register.exposures.exposed_by_host(NOW)
 
 
+def test_open_windows_are_overdue_after_their_due_date(register: Store) -> None:
+    """Counted by severity; closed windows, those that are over and those of retired hosts are not."""
+    register.hosts.save([host("gone", retired_at=T0)])
+    due = span().model_copy(update={"due_at": T0 + HOUR})
+    closed = closed_span().model_copy(update={"due_at": T0})
+    register.exposures.replace_many(
+        {
+            "id-web1": [
+                standing("web1", due, marks=(mark(1), mark(2))),
+                standing("web1", closed, marks=(mark(3),)),
+                standing("web1", span(), marks=(mark(4),)),
+                standing("web1", due, severity=Severity.LOW, marks=(mark(5),)),
+            ],
+            "id-gone": [standing("gone", due)],
+        }
+    )
+    assert {} == register.exposures.overdue(T0 + HOUR)
+    assert {Severity.HIGH: 2, Severity.LOW: 1} == register.exposures.overdue(T0 + HOUR + timedelta(microseconds=1))
+
+
 def test_silence_makes_everything_of_a_host_unknown(register: Store) -> None:
     """From after the time when its next check was due, by the latest sighting; its remedy and its age stay."""
     register.sightings.record([check("web1", at=T0 - 9 * HOUR), check("web2")])
