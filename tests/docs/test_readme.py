@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^( *)(?:<!-- needs: (\w+) -->\n *)?```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 ALLOWED = {
     "hosts": ("patchwave hosts trust", "patchwave hosts doctor", "patchwave scan", "rollout start"),
+    "internet": ("patchwave advisories sync",),
     "minutes": ("make demo", "make test"),
 }
 """Why a block may be left out here, and what has to stand in it then."""
