@@ -47,8 +47,10 @@ class MarkDates:
 
     def __init__(self, marks: Sequence[Mark]) -> None:
         self.cves = tuple(mark.cve for mark in marks)
-        self.disclosed = _Dates(mark.disclosed[-1] for mark in marks if mark.disclosed[-1] is not None)
-        self.fixes = _Dates(_later(mark.fixes[-1], mark.disclosed[-1]) for mark in marks if mark.fixes[-1] is not None)
+        # What was never more than unknown has no window, and no dates of one.
+        dated = [(mark.disclosed[-1], mark.fixes[-1]) for mark in marks if mark.disclosed]
+        self.disclosed = _Dates(disclosed for disclosed, _ in dated if disclosed is not None)
+        self.fixes = _Dates(_later(fix, disclosed) for disclosed, fix in dated if fix is not None)
 
     def since_disclosed(self, at: Instants, *, is_reopened: bool) -> Batch:
         """By the clock ``disclosed``; those for which it cannot be told are left out."""

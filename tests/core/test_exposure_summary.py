@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -198,6 +199,16 @@ def test_nobody_can_tell_since_a_host_is_silent() -> None:
     total = report([], known, silent={"a": on(20)}).total
 
     assert (2, 2, 30.0) == (total.open, total.unknown, total.exposed_host_days)
+
+
+@pytest.mark.parametrize("by", [None, *Grouping])
+def test_what_was_never_more_than_unknown_is_unknown_without_a_window(by: Grouping | None) -> None:
+    """As what a source calls undetermined: it is counted, in every kind of row, and is open in none."""
+    never_told = standing("a", state=ExposureState.UNKNOWN)
+
+    found = report(standings=[never_told], by=by)
+
+    assert [(0, 1)] * (2 if by else 1) == [(row.open, row.unknown) for row in (found.total, *found.rows)]
 
 
 def test_what_is_covered_over_or_retired_is_neither_open_nor_unknown() -> None:
