@@ -123,17 +123,10 @@ class CatalogueStore(Protocol):
 class ExposureStore(Protocol):
     """What is derived from sightings and from all that was told: where hosts stand, and the append-only closures."""
 
-    def replace_many(
-        self, standings: Mapping[str, Sequence[Standing]], markers: Mapping[str, str] | None = None
-    ) -> None:
+    def replace_many(self, standings: Mapping[str, Sequence[Standing]]) -> None:
         """Put these in the place of all standings of these hosts, by host id, in one transaction, and append closures
         of what was not closed before: grouped by host and span; known by host, CVE, ``detected_at`` and ``closed_at``,
-        however they were grouped before. ``markers``: see there; a host without one has none then. Raises `NotFound`
-        when a host is not registered."""
-        ...
-
-    def markers(self, host_ids: Iterable[str]) -> Mapping[str, str]:
-        """What these hosts' standings were made of, in the words that came with them; no word where none came."""
+        however they were grouped before. Raises `NotFound` when a host is not registered."""
         ...
 
     def of(self, host_ids: Iterable[str]) -> Mapping[str, tuple[Standing, ...]]:

@@ -17,8 +17,8 @@ from orchestrator.store import cve_sets
 from orchestrator.store.cve_sets import CveSets
 from orchestrator.store.database import Database
 from orchestrator.store.sightings import LATEST_OF_HOST
-from orchestrator.store.statements import CHUNK, Values, lock_hosts, matching, put
-from orchestrator.store.tables import CLOSURES, HOSTS, SIGHTINGS, STANDING_MARKERS, STANDINGS
+from orchestrator.store.statements import CHUNK, Values, lock_hosts, matching
+from orchestrator.store.tables import CLOSURES, HOSTS, SIGHTINGS, STANDINGS
 
 _SPANS = TypeAdapter(tuple[Span, ...])
 
@@ -29,9 +29,7 @@ class SqlExposures:
     def __init__(self, database: Database) -> None:
         self._database, self._sets = database, CveSets()
 
-    def replace_many(
-        self, standings: Mapping[str, Sequence[Standing]], markers: Mapping[str, str] | None = None
-    ) -> None:
+    def replace_many(self, standings: Mapping[str, Sequence[Standing]]) -> None:
         """The standings of many hosts in one transaction."""
         if not standings:
             return
@@ -46,15 +44,7 @@ class SqlExposures:
                 rows = [_row(one, n, digests[id(one.marks)]) for host in hosts for n, one in enumerate(standings[host])]
                 connection.execute(STANDINGS.insert(), rows)
             self._append(connection, everything)
-            marked = [{"host_id": host, "marker": marker} for host, marker in sorted((markers or {}).items())]
-            put(connection, STANDING_MARKERS, marked)
             cve_sets.forget(connection, before.difference(digests.values()))
-
-    def markers(self, host_ids: Iterable[str]) -> Mapping[str, str]:
-        """What these hosts' standings were made of; one without a marker is left out."""
-        with self._database.read() as connection:
-            rows = matching(connection, select(STANDING_MARKERS), STANDING_MARKERS.c.host_id, host_ids)
-            return {row.host_id: row.marker for row in rows}
 
     def of(self, host_ids: Iterable[str]) -> Mapping[str, tuple[Standing, ...]]:
         """The standings of these hosts; one without any is left out."""
@@ -175,7 +165,6 @@ def _clear(connection: Connection, hosts: Sequence[str]) -> set[str]:
     for start in range(0, len(hosts), CHUNK):
         some = hosts[start : start + CHUNK]
         connection.execute(delete(STANDINGS).where(STANDINGS.c.host_id.in_(some)))
-        connection.execute(delete(STANDING_MARKERS).where(STANDING_MARKERS.c.host_id.in_(some)))
     return before
 
 

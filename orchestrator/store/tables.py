@@ -153,15 +153,6 @@ class StandingRow(Row, table=True):
     cve_set: str = Field(sa_type=Text, index=True, sa_column_args=(ForeignKey("cve_set.digest"),))
 
 
-class StandingMarkerRow(Row, table=True):
-    """What each host's standings were made of, in words of whoever made them: equal words, equal standings."""
-
-    __tablename__ = "standing_marker"
-
-    host_id: str = Field(primary_key=True, sa_type=Text, sa_column_args=(ForeignKey("host.id"),))
-    marker: str = Field(sa_type=Text)
-
-
 class ClosureRow(Row, table=True):
     """Windows that closed together, appended once and for ever: triggers refuse to change or delete them.
 
@@ -274,7 +265,6 @@ LAST_CHECKS = table_of(LastCheckRow)
 PATCHES = table_of(PatchRow)
 CVE_SETS = table_of(CveSetRow)
 STANDINGS = table_of(StandingRow)
-STANDING_MARKERS = table_of(StandingMarkerRow)
 CLOSURES = table_of(ClosureRow)
 ROLLOUTS = table_of(RolloutRecord)
 ROLLOUT_EVENTS = table_of(RolloutEventRow)

@@ -19,28 +19,20 @@ class FakeExposures:
     def __init__(self, hosts: FakeHosts) -> None:
         self._hosts = hosts
         self._standings: dict[str, tuple[Standing, ...]] = {}
-        self._markers: dict[str, str] = {}
         self._closures: tuple[Closure, ...] = ()
         self._known: defaultdict[ClosureKey, set[str]] = defaultdict(set)
         self._lock = threading.Lock()
 
-    def replace_many(
-        self, standings: Mapping[str, Sequence[Standing]], markers: Mapping[str, str] | None = None
-    ) -> None:
+    def replace_many(self, standings: Mapping[str, Sequence[Standing]]) -> None:
         self._hosts.require(standings)
         with self._lock:
             self._standings |= {host: tuple(found) for host, found in standings.items()}
-            kept = {host: marker for host, marker in self._markers.items() if host not in standings}
-            self._markers = kept | dict(markers or {})
             new = new_closures((one for host in sorted(standings) for one in standings[host]), self._known)
             self._closures += new
             for one in new:
                 assert one.span.closed_at is not None
                 key = (one.host_id, one.span.detected_at, one.span.closed_at)
                 self._known[key] |= {mark.cve for mark in one.marks}
-
-    def markers(self, host_ids: Iterable[str]) -> Mapping[str, str]:
-        return {host: self._markers[host] for host in host_ids if host in self._markers}
 
     def of(self, host_ids: Iterable[str]) -> Mapping[str, tuple[Standing, ...]]:
         return {host: self._standings[host] for host in sorted(set(host_ids)) if self._standings.get(host)}

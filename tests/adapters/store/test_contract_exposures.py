@@ -91,14 +91,6 @@ def test_standings_are_found_by_cve(register: Store) -> None:
     assert frozenset() == register.exposures.hosts_with(set())
 
 
-def test_a_marker_says_what_standings_were_made_of(register: Store) -> None:
-    """It goes with them: without a new one there is none."""
-    register.exposures.replace_many({"id-web1": [], "id-web2": []}, {"id-web1": "a", "id-web2": "b"})
-    assert {"id-web1": "a", "id-web2": "b"} == register.exposures.markers(["id-web1", "id-web2", "id-ghost"])
-    register.exposures.replace_many({"id-web1": [], "id-web2": []}, {"id-web1": "c"})
-    assert {"id-web1": "c"} == register.exposures.markers(["id-web1", "id-web2"])
-
-
 def test_a_window_is_closed_once(register: Store) -> None:
     """Recomputing adds nothing twice, and a closure keeps what it was first written with; it outlives its host."""
     for _ in range(3):

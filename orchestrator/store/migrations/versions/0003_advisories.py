@@ -212,15 +212,8 @@ def _standings() -> None:
     op.create_index(op.f("ix_standing_cve_set"), "standing", ["cve_set"])
     counted = ["is_over", "severity", "state", "remedy", "host_id", "count", "opened_at"]
     op.create_index("ix_standing_counted", "standing", counted)
-    op.create_table(
-        "standing_marker",
-        sa.Column("host_id", sa.Text(), nullable=False),
-        sa.Column("marker", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["host_id"], ["host.id"], name=op.f("fk_standing_marker_host_id_host")),
-        sa.PrimaryKeyConstraint("host_id", name=op.f("pk_standing_marker")),
-    )
     note = sa.table("note", sa.column("key"), sa.column("value"))
-    if op.get_bind().scalar(sa.text("SELECT count(*) FROM exposure")):
+    if op.get_bind().scalar(sa.text("SELECT count(*) FROM sighting")):
         op.execute(sa.insert(note).values(key=STALE, value="{}"))
     op.drop_table("exposure")
 
