@@ -124,6 +124,22 @@ class Matcher:
         """What is to be told of any CVE at that instant; None where nobody tells of it."""
         return self.track(self.view(facts), cve).at(at).finding
 
+    @property
+    def size(self) -> int:
+        """How many views are kept."""
+        return len(self._views)
+
+    def let_go(self) -> None:
+        """Forget the views, and the package lists that they were made of. What was held against components is kept."""
+        self.knowledge.packages.clear()
+        self._images.clear()
+        self._drop_views()
+
+    def _drop_views(self) -> None:
+        self._of_content.clear()
+        self._views.clear()
+        self._catalogued.clear()
+
     def forget(self, packages: Collection[PackageKey], cves: Collection[Cve]) -> None:
         """What is told of these packages and CVEs changed: hold it against the components again when somebody asks.
 
@@ -143,8 +159,7 @@ class Matcher:
         for one in [one for one in self._told if one[0] in changed]:
             del self._told[one]
         self._of_packages.clear()
-        self._of_content.clear()
-        self._views.clear()
+        self._drop_views()
 
     def _image(self, facts: Facts) -> Image:
         fingerprint = None if facts.packages is None else facts.packages.fingerprint

@@ -12,6 +12,9 @@ from orchestrator.core.sightings import Sighting
 from orchestrator.core.timelines import Timelines
 from orchestrator.ports.store import Store
 
+MOST_VIEWS = 500
+"""Views that are kept between batches of hosts: each takes up to a megabyte with its package list and its tracks."""
+
 
 @dataclass(kw_only=True)
 class KnowHosts:
@@ -44,6 +47,12 @@ class KnowHosts:
                 {name: [one for one in notices if one.said.distribution == name] for name in distributions}
             )
         self._learn_grades(facts)
+
+    def let_go(self) -> None:
+        """Forget what belongs to single hosts, once it is much: a fleet may have a package list for each."""
+        if self.matcher.size > MOST_VIEWS:
+            self.matcher.let_go()
+            self.timelines = Timelines(self.matcher)
 
     def forget(self, changed: Imported) -> None:
         """Read again what an import changed, when it is needed next."""

@@ -105,6 +105,7 @@ class UpdateExposures:
                 due=_due_of(policies, record),
             )
         self.store.exposures.replace_many(rebuilt)
+        known.let_go()
 
     def _knowing(self) -> KnowHosts:
         """What is known, read again where another process changed it."""

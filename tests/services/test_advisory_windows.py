@@ -154,6 +154,20 @@ def test_another_process_s_import_is_seen_by_the_next_check() -> None:
     assert {("id-a", CVE): ExposureState.EXPOSED} == states(known)
 
 
+def test_what_is_kept_of_hosts_is_let_go_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fleet in which every host has a package list of its own does not fill the memory, and is told the same."""
+    hosts = {name: seen(LIBSSL, package(f"only-on-{name}", "1-1")) for name in "abc"}
+    known, bounded = fleet(**hosts), fleet(**hosts)
+    tell(known, FLAW, statement(OTHER, package="only-on-b"))
+
+    monkeypatch.setattr("orchestrator.services.know_hosts.MOST_VIEWS", 1)
+    monkeypatch.setattr("orchestrator.services.update_exposures.BATCH", 1)
+    tell(bounded, FLAW, statement(OTHER, package="only-on-b"))
+    bounded.update_exposures.everywhere()
+
+    assert sorted(known.store.exposures.all(), key=repr) == sorted(bounded.store.exposures.all(), key=repr)
+
+
 @pytest.mark.parametrize("why", ["cut short", "upgraded"])
 def test_what_an_import_left_undone_is_caught_up_with(why: str) -> None:
     """Its process died before it told the hosts, or the schema was upgraded; afterwards there is nothing to do."""
