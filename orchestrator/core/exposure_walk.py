@@ -131,11 +131,12 @@ class Walk:
 
 
 def _method(piece: Piece, finding: Finding) -> ClosedBy:
-    """What closed a window, by the piece that shows the fix. Where the facts are as they were, and only what is told of
-    the image changed, nothing was fixed: it was no flaw there in the first place."""
+    """What closed a window, by the piece that shows the fix. Where the facts are as they were, or would be covered
+    themselves by what is told now, nothing was fixed: it was no flaw there in the first place."""
     if finding.reason is CoveredBy.LIVE_PATCHED:
         return ClosedBy.LIVE_PATCH
-    if piece.start > piece.sighting.first_seen:
+    old = piece.by_old_facts
+    if piece.start > piece.sighting.first_seen or (old is not None and old.state is ExposureState.COVERED):
         return ClosedBy.WITHDRAWN
     return ClosedBy.REBOOT if finding.is_kernel else ClosedBy.PACKAGE
 

@@ -98,11 +98,15 @@ def merged(deciding: Sequence[Finding], others: Iterable[Finding]) -> Finding:
             ),
             "remedy": min((one.remedy for one in deciding), key=_REMEDIES.index),
             "rule": "; ".join(dict.fromkeys(one.rule for one in deciding)),
-            "packages": tuple(sorted({package for one in deciding for package in one.packages})),
+            "packages": _packages(deciding) or _packages(ones),
             "kev_due": min((one.kev_due for one in ones if one.kev_due is not None), default=None),
             "kev_since": min((one.kev_since for one in ones if one.kev_since is not None), default=None),
         }
     )
+
+
+def _packages(findings: Iterable[Finding]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted({package for one in findings for package in one.packages}))
 
 
 _RANK = {

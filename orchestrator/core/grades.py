@@ -31,5 +31,14 @@ def graded(told: Sequence[Told[Grade]], at: datetime) -> GradeNow:
         severity=next((one.severity for one in now if one.severity is not Severity.UNKNOWN), Severity.UNKNOWN),
         disclosed=min((one.disclosed for one in now if one.disclosed is not None), default=None),
         kev_due=min((one.kev_due for one in now if one.kev_due is not None), default=None),
-        kev_since=min((one.since for one in holding if one.said.kev_due is not None), default=None),
+        kev_since=min((_known_since(told, one) for one in holding if one.said.kev_due is not None), default=None),
     )
+
+
+def _known_since(told: Sequence[Told[Grade]], now: Told[Grade]) -> datetime:
+    """Since when its source has named a date, whatever the date was: one that is corrected is not news."""
+    since = now.since
+    for one in sorted(told, key=lambda one: one.since, reverse=True):
+        if one.feed == now.feed and one.said.kev_due is not None and one.until == since:
+            since = one.since
+    return since

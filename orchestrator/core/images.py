@@ -21,7 +21,7 @@ class Role(StrEnum):
     KERNEL = "kernel"
     """The image that runs, judged by the version that booted."""
     LIVE_PATCH = "live_patch"
-    """A package whose module patches the kernel: what it is fixed in, it fixes in the kernel."""
+    """A package whose module patches the kernel that runs: what it is fixed in, it fixes there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +86,8 @@ def image_of(facts: Facts, items: tuple[Package, ...] | None) -> Image:
     listed = items or ()
     running, kernel_lacks = _running(facts, distribution, ordering)
     family = _kernel_family(facts.kernel, listed)
-    packages = tuple(_components(distribution, ordering, listed, family))
+    release = None if facts.kernel is None else facts.kernel.running
+    packages = tuple(_components(distribution, ordering, listed, family, release))
     return Image(
         distribution=distribution,
         ordering=ordering,
@@ -144,12 +145,14 @@ def _kernel_family(kernel: Kernel | None, items: Iterable[Package]) -> frozenset
 
 
 def _components(
-    distribution: str, ordering: Ordering, items: Iterable[Package], family: frozenset[str]
+    distribution: str, ordering: Ordering, items: Iterable[Package], family: frozenset[str], release: str | None
 ) -> Iterator[Component]:
     found: dict[tuple[str, str, bool, Role], list[tuple[str, str]]] = {}
     epochs = {_bare_source(item): item.version for item in items if _bare(item.version) == item.source_version}
     for item in items:
         role = Role.LIVE_PATCH if item.name.startswith(LIVE_PATCH_PACKAGES) else Role.PACKAGE
+        if role is Role.LIVE_PATCH and not is_for_kernel(item.name, release):
+            continue
         source = item.source or item.name
         if role is Role.PACKAGE and (source in family or kernel_source(source, "")[0] in family):
             continue
@@ -166,6 +169,21 @@ def _components(
             has_epoch=ordering is not Ordering.RPM or not is_source or version in told or ":" in version,
             binaries=tuple(sorted(set(binaries))),
         )
+
+
+def is_for_kernel(live_patch: str, release: str | None) -> bool:
+    """Whether a live-patch package is for the kernel that ``uname -r`` calls so. They count their versions each for
+    itself: that of another kernel says nothing.
+
+    ``kpatch-patch-5_14_0-427_13_1`` is for ``5.14.0-427.13.1.el9_4.x86_64``, Amazon's
+    ``kernel-livepatch-5.10.102-99.473`` for ``5.10.102-99.473.amzn2.x86_64``, SUSE's
+    ``kernel-livepatch-5_14_21-150500_55_19-default`` for ``5.14.21-150500.55.19-default``.
+    """
+    prefix = next((one for one in LIVE_PATCH_PACKAGES if live_patch.startswith(one)), None)
+    if prefix is None or release is None:
+        return False
+    kernel = live_patch.removeprefix(prefix).replace("_", ".")
+    return release == kernel or release.startswith(kernel + ".")
 
 
 def _names(item: Package, ordering: Ordering, epochs: Mapping[tuple[str, str], str]) -> Iterator[tuple[str, str, bool]]:

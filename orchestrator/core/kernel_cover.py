@@ -63,9 +63,10 @@ def unsure(facts: Facts) -> str | None:
     """Why it cannot be told which live patches are in force, or None."""
     if "live_patches" in facts.unknown:
         return f"the live patches could not be read: {facts.unknown['live_patches']}"
-    nameless = any(live.state is PatchState.APPLIED and not live.cves for live in facts.live_patches)
+    applied = [live for live in facts.live_patches if live.state is PatchState.APPLIED]
     for tool in facts.tools:
-        if tool.state is ToolState.ERROR and (nameless or tool.name in OUT_OF_SIGHT):
+        may_own_one = any(live.tool == tool.name or not live.cves for live in applied)
+        if tool.state is ToolState.ERROR and (may_own_one or tool.name in OUT_OF_SIGHT):
             return f"what {tool.name} has in force cannot be told: its answer was not understood"
     return None
 

@@ -45,7 +45,8 @@ class Piece:
     """A part of a sighting's reach (from its first check to the next sighting's) with one finding of one CVE.
 
     ``late``: the next check did not come in time, so nothing is known after ``last_seen``. ``following`` is the
-    sighting that came in time, with its finding; ``is_told``: somebody tells of the CVE.
+    sighting that came in time, with its finding; ``is_told``: somebody tells of the CVE. ``by_old_facts`` is what the
+    facts of the sighting before would be found to be by what is told now, for the first piece of a sighting.
     """
 
     start: datetime
@@ -56,6 +57,7 @@ class Piece:
     is_told: bool
     late: bool
     following: "Piece | None" = None
+    by_old_facts: Finding | None = None
 
     @property
     def state(self) -> ExposureState:
@@ -99,12 +101,16 @@ def pieces(era: Era, tracks: Sequence[Track]) -> tuple[Piece, ...]:
     """The pieces of an era for one CVE, in order; each begins where the one before ends. ``tracks``: one for the facts
     of each of its sightings."""
     cuts: list[tuple[Piece, ...]] = []
-    for (sighting, end), track in zip(reversed(era.reaches()), reversed(tracks), strict=True):
-        cuts.append(tuple(_cut(sighting, end, cuts[-1][0] if cuts else None, track)))
+    before = [None, *tracks[:-1]]
+    for (sighting, end), track, old in zip(reversed(era.reaches()), reversed(tracks), reversed(before), strict=True):
+        by_old_facts = None if old is None else old.at(sighting.first_seen).finding
+        cuts.append(tuple(_cut(sighting, end, cuts[-1][0] if cuts else None, track, by_old_facts)))
     return tuple(chain.from_iterable(reversed(cuts)))
 
 
-def _cut(sighting: Sighting, end: datetime, following: Piece | None, track: Track) -> Iterator[Piece]:
+def _cut(
+    sighting: Sighting, end: datetime, following: Piece | None, track: Track, by_old_facts: Finding | None
+) -> Iterator[Piece]:
     start, late = sighting.first_seen, end > sighting.expected_by
     steps = (track.at(start), *track.within(start, end, last=following is None))
     begins = [start, *(step.at for step in steps[1:])]
@@ -118,6 +124,7 @@ def _cut(sighting: Sighting, end: datetime, following: Piece | None, track: Trac
             is_told=step.is_told,
             late=late,
             following=None if late else following,
+            by_old_facts=by_old_facts if begin == start else None,
         )
 
 

@@ -88,14 +88,20 @@ def package_finding(found: Assessment, grade: GradeNow) -> Finding:
 
 
 def not_there(image: Image, cve: Cve, grade: GradeNow, *, was_kernel: bool) -> Finding:
-    """Of a CVE that is told of the distribution, but of nothing that is on the host."""
-    lacks = image.kernel_lacks if was_kernel else image.lacks
+    """Of a CVE that is told of the distribution, but of nothing that is on the host.
+
+    A package that is gone is no vulnerability. A kernel that nobody speaks of is no fix: nothing can be told of it.
+    """
+    lacks = image.kernel_lacks or _OTHER_KERNEL if was_kernel else image.lacks
     if lacks is not None:
         state, reason, rule = ExposureState.UNKNOWN, None, lacks
     else:
-        what = "the running kernel is none of those" if was_kernel else "none of the packages is installed"
-        state, reason, rule = ExposureState.COVERED, CoveredBy.NOT_AFFECTED, f"{what} that it is told of"
+        state, reason = ExposureState.COVERED, CoveredBy.NOT_AFFECTED
+        rule = "nothing is installed that it is told of as a vulnerability"
     return _finding(cve, grade, None, state=state, reason=reason, remedy=Remedy.NONE, rule=rule, is_kernel=was_kernel)
+
+
+_OTHER_KERNEL = "the running kernel is none of those that it is told of"
 
 
 def _offered_finding(facts: Facts, cve: Cve, grade: GradeNow) -> Finding | None:

@@ -1,15 +1,19 @@
 """Facts against what feeds told: packages, the running kernel, live patches, and who decides where they differ."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from orchestrator.core.advisories import Claim, Grade, ModuleFix, Told
+from orchestrator.core.catalogue import Catalogue
 from orchestrator.core.exposure import standings, timeline
-from orchestrator.core.exposure_states import CoveredBy, ExposureState, Remedy
+from orchestrator.core.exposure_states import ClosedBy, CoveredBy, ExposureState, Remedy
 from orchestrator.core.facts import Deep, LivePatch, Package, PatchState, Tool, ToolState, Update, Virtualization
+from orchestrator.core.images import is_for_kernel
 from orchestrator.core.patches import Severity
+from orchestrator.core.standings import Standing
 from orchestrator.core.timelines import Timelines
 from tests.core.advisory_builders import (
     BASELINE,
@@ -25,7 +29,7 @@ from tests.core.advisory_builders import (
     statement,
     told,
 )
-from tests.core.exposure_builders import at, check, history
+from tests.core.exposure_builders import KERNELS, at, check, history, item, live
 
 LATER = datetime(2026, 2, 1, tzinfo=UTC)
 PUBLISHED = datetime(2026, 1, 20, tzinfo=UTC)
@@ -443,3 +447,100 @@ def test_what_only_a_tool_told_is_remembered_on_the_kernel_that_it_fixed() -> No
     assert ([EXPOSED], UNKNOWN) == ([EXPOSED for span in found.spans if span.closed_at is None], found.state)
     assert [COVERED, EXPOSED, UNKNOWN] == [part.state for part in line]
     assert at(60) == line[0].start
+
+
+def test_a_live_patch_package_of_another_kernel_covers_nothing() -> None:
+    """They count their versions each for itself: the same version of another kernel's package is another patch."""
+    own, other = "kpatch-patch-5_14_0-427_13_1", "kpatch-patch-5_14_0-427_20_1"
+    packages = (package(own, "1-2.el9_4"), package(other, "1-2.el9_4"))
+    live = applied("kpatch_5_14_0_427_13_1_1_2", tool="dnf", version="1-2.el9_4")
+    facts = debian(
+        *packages,
+        os=("almalinux", "9.4"),
+        running="5.14.0-427.13.1.el9_4.x86_64",
+        source="kernel",
+        source_version="5.14.0-427.13.1.el9_4",
+        live=(live,),
+    )
+    kernel = statement(package="kernel", distribution="almalinux:9", fixed="0:5.14.0-427.30.1.el9_4", is_source=False)
+    fixes = [
+        statement(package=name, distribution="almalinux:9", fixed=version, is_source=False)
+        for name, version in ((own, "0:1-4.el9_4"), (other, "0:1-2.el9_4"))
+    ]
+    found = finding(facts, *map(told, (kernel, *fixes)), packages=packages)
+    assert found is not None
+    assert (EXPOSED, Remedy.LIVE_PATCH) == (found.state, found.remedy)
+
+
+@pytest.mark.parametrize(
+    ("name", "release", "expected"),
+    [
+        ("kpatch-patch-5_14_0-427_13_1", "5.14.0-427.13.1.el9_4.x86_64", True),
+        ("kpatch-patch-5_14_0-427_13_1", "5.14.0-427.13.10.el9_4.x86_64", False),
+        ("kernel-livepatch-5.10.102-99.473", "5.10.102-99.473.amzn2.x86_64", True),
+        ("kernel-livepatch-5_14_21-150500_55_19-default", "5.14.21-150500.55.19-default", True),
+        ("kernel-livepatch-5_14_21-150500_55_1-default", "5.14.21-150500.55.19-default", False),
+        ("kernel-livepatch-tools", "5.14.21-150500.55.19-default", False),
+        ("kpatch-patch-5_14_0-427_13_1", None, False),
+    ],
+)
+def test_the_name_of_a_live_patch_package_says_for_which_kernel(name: str, release: str | None, expected: bool) -> None:
+    """In the spellings of Red Hat, Amazon and SUSE."""
+    assert expected is is_for_kernel(name, release)
+
+
+def followed(*seen: Any, said: Sequence[Told[Any]], packages: tuple[Package, ...] = (), gap: float = 60.0) -> Standing:
+    """The standing of the CVE on a host that was seen so, one check after the other."""
+    checks = [check(gap * number, one) for number, one in enumerate(seen)]
+    known = matcher(*said, packages=packages)
+    known.knowledge.packages["list-"] = ()
+    (found,) = standings(history(*checks), Timelines(known), now=at(gap * len(seen)))
+    return found
+
+
+def test_a_boot_into_a_kernel_that_nobody_speaks_of_closes_nothing() -> None:
+    """It is no fix: of another kernel nothing can be told."""
+    own = debian(source="linux-custom", source_version="6.9-1", running="6.9.0-custom", boot_id="boot-1")
+    found = followed(debian(), own, said=[KERNEL_FLAW])
+    assert (UNKNOWN, [None]) == (found.state, [span.closed_at for span in found.spans])
+
+
+def test_a_claim_that_changes_while_a_host_is_silent_is_no_fix() -> None:
+    """Held against what is told now, the host was never affected: withdrawn, although it is a new sighting."""
+    facts = debian(LIBSSL)
+    flaw = told(statement(fixed="9"), until=at(300))
+    never = told(statement(introduced="3.2-1", fixed="9"), since=at(300))
+    found = followed(facts, facts, said=[flaw, never], packages=(LIBSSL,), gap=600.0)
+    assert [ClosedBy.WITHDRAWN] == [span.method for span in found.spans]
+
+
+def test_a_corrected_date_of_kev_is_known_since_the_first_one() -> None:
+    """Corrections give no time."""
+    dates = [(date(2026, 2, 21), BASELINE, LATER), (date(2026, 2, 22), LATER, None)]
+    kev = [
+        told(Grade(cve=CVE, kev_due=due, where="/"), feed="kev", since=since, until=until)
+        for due, since, until in dates
+    ]
+    found = finding(debian(LIBSSL), *kev, told(statement()), packages=(LIBSSL,))
+    assert found is not None
+    assert (date(2026, 2, 22), BASELINE) == (found.kev_due, found.kev_since)
+
+
+def test_a_broken_tool_with_a_patch_in_force_makes_other_cves_unknown() -> None:
+    """It may fix more than the one that it is known to."""
+    broken = Tool(name="canonical", state=ToolState.ERROR)
+    found = finding(debian(tools=(broken,), live=(applied("lkp", OTHER),)), KERNEL_FLAW)
+    assert found is not None
+    assert UNKNOWN == found.state
+
+
+def test_what_the_catalogue_covers_names_the_packages_that_scanners_see() -> None:
+    """The kernel's own: by them its VEX statement is found."""
+    facts = debian(live=(live("LAB-0001"),), running=KERNELS["a"][0])
+    assert facts.kernel is not None
+    kernel = facts.kernel.model_copy(update={"build_id": KERNELS["a"][1]})
+    facts = facts.model_copy(update={"kernel": kernel})
+    knows = matcher(KERNEL_FLAW, catalogue=Catalogue(patches=(item("LAB-0001", (CVE,), added_at=BASELINE),)))
+    found = knows.finding(facts, CVE, NOW)
+    assert found is not None
+    assert (CoveredBy.LIVE_PATCHED, kernel.package) == (found.reason, found.packages[0][0])
