@@ -9,7 +9,6 @@ from enum import StrEnum
 from orchestrator.core.advisories import Claim, Statement, Told
 from orchestrator.core.distributions import Ordering
 from orchestrator.core.images import Component, Role
-from orchestrator.core.patches import Cve
 from orchestrator.core.versions import compare
 
 
@@ -50,15 +49,30 @@ ARCHES: Mapping[str, frozenset[str]] = {
 """The names of one architecture."""
 
 
-def assessments(
+def assessed(
     component: Component, ordering: Ordering, told: Iterable[Told[Statement]], arch: str | None
-) -> Mapping[Cve, tuple[Change, ...]]:
-    """How each CVE that was ever told of this component was decided over time, the oldest decision first."""
-    by_cve: defaultdict[Cve, list[Told[Statement]]] = defaultdict(list)
-    for one in told:
-        if one.said.is_source is component.is_source and _concerns(one.said, component, arch):
-            by_cve[one.said.cve].append(one)
-    return {cve: _changes(component, ordering, ones) for cve, ones in by_cve.items()}
+) -> tuple[Change, ...]:
+    """How one CVE was decided over time by all that was ever told of it there, the oldest decision first; nothing where
+    none of that is about this component."""
+    about = [one for one in told if _is_about(component, one.said, arch)]
+    return _changes(component, ordering, about) if about else ()
+
+
+def may_be_open(component: Component, ordering: Ordering, told: Sequence[Told[Statement]], arch: str | None) -> bool:
+    """Whether one CVE may ever have been more than fixed by that: False saves the time to find out when."""
+    return any(
+        _is_about(component, one.said, arch)
+        and one.said.claim is not Claim.IGNORED
+        and rule_on(one.said, component, ordering) in _MORE_THAN_FIXED
+        for one in told
+    )
+
+
+_MORE_THAN_FIXED = frozenset({Ruling.AFFECTED, Ruling.UNDETERMINED})
+
+
+def _is_about(component: Component, said: Statement, arch: str | None) -> bool:
+    return said.is_source is component.is_source and _concerns(said, component, arch)
 
 
 def _concerns(said: Statement, component: Component, arch: str | None) -> bool:

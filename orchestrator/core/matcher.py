@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from orchestrator.core.advisories import ModuleFix, PackageKey, Statement, Told
-from orchestrator.core.assessments import Change, Ruling, assessments
+from orchestrator.core.assessments import Change, Ruling, assessed, may_be_open
 from orchestrator.core.catalogue import Catalogue
 from orchestrator.core.exposure_states import CoveredBy, ExposureState
 from orchestrator.core.facts import Facts
@@ -32,12 +32,13 @@ _OPEN = frozenset({Ruling.AFFECTED, Ruling.UNDETERMINED})
 @dataclass(eq=False, kw_only=True)
 class View:
     """One set of facts, and what was found of it so far. ``candidates`` are the CVEs that may be more than fixed: all
-    others are told by `Matcher.track` when somebody asks for them."""
+    others are told by `Matcher.track` when somebody asks for them. ``by_key``: its components, with their places in the
+    image, by what statements are found by."""
 
     number: int
     facts: Facts
     image: Image
-    components: frozenset[Component]
+    by_key: Mapping[PackageKey, Sequence[tuple[int, Component]]]
     notices: Mapping[Cve, Sequence[Told[ModuleFix]]]
     candidates: frozenset[Cve]
     tracks: dict[Hashable, Track] = field(default_factory=dict)
@@ -54,12 +55,13 @@ class Matcher:
         self._numbers = count()
         self._of_content: dict[str, View] = {}
         self._views: dict[Hashable, View] = {}
+        self._before: dict[Hashable, dict[Hashable, Track]] = {}
         self._images: dict[Hashable, Image] = {}
-        self._assessed: dict[tuple[Component, str | None], Mapping[Cve, tuple[Change, ...]]] = {}
+        # What was never more than fixed, nearly everything, is worked out when somebody asks for it.
+        self._assessed: dict[tuple[Component, str | None], dict[Cve, tuple[Change, ...]]] = {}
         self._open: dict[tuple[Component, str | None], frozenset[Cve]] = {}
-        self._by_cve: defaultdict[Cve, list[tuple[Component, str | None, tuple[Change, ...]]]] = defaultdict(list)
-        self._told: defaultdict[tuple[PackageKey, Cve], list[Told[Statement]]] = defaultdict(list)
-        self._indexed: set[PackageKey] = set()
+        self._told: dict[PackageKey, Mapping[Cve, Sequence[Told[Statement]]]] = {}
+        self._keys_of: defaultdict[Cve, set[PackageKey]] = defaultdict(set)
         self._of_packages: dict[tuple[int, GradeNow], Finding] = {}
         self._catalogued: dict[tuple[int, datetime], Mapping[Cve, Finding]] = {}
 
@@ -72,7 +74,7 @@ class Matcher:
         key = view_key(facts)
         found = self._views.get(key)
         if found is None:
-            found = self._views[key] = self._new_view(facts)
+            found = self._views[key] = self._new_view(facts, self._before.pop(key, {}))
         return found
 
     def view_of(self, sighting: Sighting) -> View:
@@ -103,9 +105,24 @@ class Matcher:
         """By what name and role something of the view is told of."""
         return frozenset(
             (component.key, component.role)
-            for component, arch, _ in self._by_cve.get(cve, ())
-            if arch == view.facts.arch and component in view.components and component.role is not Role.LIVE_PATCH
+            for component, _ in self._changes(view, cve)
+            if component.role is not Role.LIVE_PATCH
         )
+
+    def _changes(self, view: View, cve: Cve) -> Sequence[tuple[Component, tuple[Change, ...]]]:
+        """What was decided of the CVE in the components of which it is told, in the order of the image."""
+        keys = [key for key in self._keys_of.get(cve, ()) if key in view.by_key]
+        components = sorted((one for key in keys for one in view.by_key[key]), key=lambda one: one[0])
+        found = ((component, self._changes_of(component, view, cve)) for _, component in components)
+        return [(component, changes) for component, changes in found if changes]
+
+    def _changes_of(self, component: Component, view: View, cve: Cve) -> tuple[Change, ...]:
+        known = self._assessed.setdefault((component, view.facts.arch), {})
+        if cve not in known:
+            told = self._told[component.key].get(cve, ())
+            ordering = view.image.ordering
+            known[cve] = () if ordering is None else assessed(component, ordering, told, view.facts.arch)
+        return known[cve]
 
     def instants(self, view: View) -> tuple[datetime, ...]:
         """Whenever something changed for one of its candidates."""
@@ -145,21 +162,30 @@ class Matcher:
 
         What was told of the packages, and of the CVEs wherever they are, is dropped from `knowledge` too.
         """
-        changed = frozenset(packages)
-        stale = {assessed for assessed in self._assessed if assessed[0].key in changed}
-        concerned = frozenset(cves).union(*(self._assessed[one] for one in stale))
-        for assessed in stale:
-            del self._assessed[assessed], self._open[assessed]
-        for cve in concerned:
-            self._by_cve[cve] = [one for one in self._by_cve[cve] if (one[0], one[1]) not in stale]
+        changed, moved = frozenset(packages), frozenset(cves)
+        for known in [one for one in self._assessed if one[0].key in changed]:
+            del self._assessed[known]
+        for known in [one for one in self._open if one[0].key in changed]:
+            del self._open[known]
+        for cve in moved:
             self.knowledge.grades.pop(cve, None)
         for key in changed:
             self.knowledge.told.pop(key, None)
-            self._indexed.discard(key)
-        for one in [one for one in self._told if one[0] in changed]:
-            del self._told[one]
+            for cve in self._told.pop(key, ()):
+                self._keys_of[cve].discard(key)
         self._of_packages.clear()
-        self._drop_views()
+        self._of_content.clear()
+        self._outdate(changed, moved)
+
+    def _outdate(self, changed: Collection[PackageKey], moved: Collection[Cve]) -> None:
+        """Of views that it concerns, keep what was found of other CVEs: nothing that is told of one moves another."""
+        distributions = {distribution for distribution, _ in changed}
+        for key, view in list(self._views.items()):
+            if view.image.distribution in distributions or not view.candidates.isdisjoint(moved):
+                self._before[key] = self._views.pop(key).tracks
+        for tracks in (*self._before.values(), *(view.tracks for view in self._views.values())):
+            for known in [one for one in tracks if _cve_of(one) in moved]:
+                del tracks[known]
 
     def _image(self, facts: Facts) -> Image:
         fingerprint = None if facts.packages is None else facts.packages.fingerprint
@@ -170,7 +196,7 @@ class Matcher:
             self._images[key] = image_of(facts, items)
         return self._images[key]
 
-    def _new_view(self, facts: Facts) -> View:
+    def _new_view(self, facts: Facts, tracks: dict[Hashable, Track]) -> View:
         image = self._image(facts)
         kernel_names = [one.name for one in image.kernel if one.is_source]
         notices = self.knowledge.notices_for(image.distribution or "", kernel_names)
@@ -182,7 +208,8 @@ class Matcher:
             number=next(self._numbers),
             facts=facts,
             image=image,
-            components=frozenset(everything),
+            by_key=_by_key(everything),
+            tracks=tracks,
             notices=notices,
             candidates=frozenset().union(
                 *(self._open[one, facts.arch] for one in judged), self._catalogue_cves(facts), _told_by_tools(facts)
@@ -193,25 +220,31 @@ class Matcher:
         return frozenset(cve for at in self.catalogue.changes for cve in self.catalogue.findings(facts, at))
 
     def _assess(self, component: Component, image: Image, arch: str | None) -> None:
-        """Hold what was told against the component, once for all views."""
-        if (component, arch) in self._assessed or image.ordering is None:
+        """Find what may be more than fixed in the component, once for all views."""
+        if (component, arch) in self._open or image.ordering is None:
             return
-        told = self.knowledge.told.get(component.key, ())
-        if component.key not in self._indexed:
-            self._indexed.add(component.key)
-            for one in told:
-                self._told[component.key, one.said.cve].append(one)
-        found = self._assessed[component, arch] = assessments(component, image.ordering, told, arch)
+        if component.key not in self._told:
+            self._index(component.key)
+        told, ordering = self._told[component.key], image.ordering
+        found = {cve for cve, ones in told.items() if may_be_open(component, ordering, ones, arch)}
+        changes = {cve: assessed(component, ordering, told[cve], arch) for cve in found}
+        self._assessed.setdefault((component, arch), {}).update(changes)
         self._open[component, arch] = frozenset(
-            cve for cve, changes in found.items() if any(one is not None and one.ruling in _OPEN for _, one in changes)
+            cve for cve, ones in changes.items() if any(one is not None and one.ruling in _OPEN for _, one in ones)
         )
-        for cve, changes in found.items():
-            self._by_cve[cve].append((component, arch, changes))
+
+    def _index(self, key: PackageKey) -> None:
+        told: defaultdict[Cve, list[Told[Statement]]] = defaultdict(list)
+        for one in self.knowledge.told.get(key, ()):
+            told[one.said.cve].append(one)
+        self._told[key] = dict(told)
+        for cve in told:
+            self._keys_of[cve].add(key)
 
     def _new_track(self, view: View, cve: Cve, elsewhere: Collection[tuple[PackageKey, Role]]) -> Track:
         decided = self._decided(view, cve)
         names = {key for key, _ in (*self._tells(view, cve), *elsewhere)}
-        told = [one for key in names for one in self._told.get((key, cve), ())]
+        told = [one for key in names for one in self._told.get(key, {}).get(cve, ())]
         grades, was_kernel = self.knowledge.grades.get(cve, ()), any(role is Role.KERNEL for _, role in elsewhere)
         changes = {*decided.instants(), *_instants(told), *_instants(grades)}
         if cve in self.catalogue.ever:
@@ -234,9 +267,8 @@ class Matcher:
     def _decided(self, view: View, cve: Cve) -> Decided:
         groups: dict[str, list[tuple[Change, ...]]] = {"kernel": [], "others": [], "live": [], "packages": []}
         others = view.image.other_kernels
-        for component, arch, changes in self._by_cve.get(cve, ()):
-            if arch == view.facts.arch and component in view.components:
-                groups[_group(component, others)].append(changes)
+        for component, changes in self._changes(view, cve):
+            groups[_group(component, others)].append(changes)
         return Decided(
             kernel=groups["kernel"],
             other_kernels=groups["others"],
@@ -278,6 +310,18 @@ class Matcher:
         if key not in self._of_packages:
             self._of_packages[key] = package_finding(found, grade)
         return self._of_packages[key]
+
+
+def _by_key(components: Iterable[Component]) -> Mapping[PackageKey, Sequence[tuple[int, Component]]]:
+    found: defaultdict[PackageKey, list[tuple[int, Component]]] = defaultdict(list)
+    for place, component in enumerate(dict.fromkeys(components)):
+        found[component.key].append((place, component))
+    return found
+
+
+def _cve_of(key: Hashable) -> Hashable:
+    """Of what tracks are kept by: a CVE, or one with what it is told of elsewhere."""
+    return key[0] if isinstance(key, tuple) else key
 
 
 def _instants(told: Iterable[Told[Any]]) -> Iterator[datetime]:

@@ -27,6 +27,16 @@ class Shared:
 
 
 Instant = tuple[Sighting, datetime]
+Reach = tuple[View, datetime, datetime]
+"""A view, and from when to when a host showed it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Alike:
+    """CVEs that some views in their order were told the same of at all times. ``tracks``: the first one's."""
+
+    cves: tuple[Cve, ...]
+    tracks: tuple[Track, ...]
 
 
 class Timelines:
@@ -35,6 +45,8 @@ class Timelines:
     def __init__(self, matcher: Matcher) -> None:
         self.matcher = matcher
         self._known: dict[Hashable, tuple[Shared, ...]] = {}
+        self._alike: dict[Hashable, tuple[_Alike, ...]] = {}
+        self._dates: dict[Hashable, tuple[datetime, ...]] = {}
         self._marks: dict[Hashable, tuple[Mark, ...]] = {}
 
     def shared(self, eras: Sequence[Era]) -> tuple[Shared, ...]:
@@ -57,14 +69,24 @@ class Timelines:
         else closed the window then. ``now`` is the latest sighting, and the end of all."""
         view, end = self.matcher.view_of(now[0]), now[1]
         seen = [(self.matcher.view_of(sighting), until, last) for sighting, until, last in ends]
+        dates = self._instants(shared.cves, (view, *(one for one, _, _ in seen)))
         key = (
-            id(shared),
-            *((one.number, _epoch(self.matcher.instants(one), until, last=last)) for one, until, last in seen),
-            (view.number, _epoch(self.matcher.instants(view), end, last=True)),
+            shared.cves,
+            *((one.number, _epoch(dates, until, last=last)) for one, until, last in seen),
+            (view.number, _epoch(dates, end, last=True)),
         )
         if key not in self._marks:
             self._marks[key] = tuple(self._mark(cve, seen, view, end) for cve in shared.cves)
         return self._marks[key]
+
+    def _instants(self, cves: Sequence[Cve], views: Sequence[View]) -> tuple[datetime, ...]:
+        """Whenever something changed for one of these: marks of hosts that differ in other CVEs are the same ones."""
+        distinct = {view.number: view for view in views}
+        key = (cves, *sorted(distinct))
+        if key not in self._dates:
+            every = {at for cve in cves for view in distinct.values() for at in self.matcher.track(view, cve).instants}
+            self._dates[key] = tuple(sorted(every))
+        return self._dates[key]
 
     def _mark(self, cve: Cve, seen: Sequence[tuple[View, datetime, bool]], view: View, end: datetime) -> Mark:
         tracks = [(self.matcher.track(one, cve), until, last) for one, until, last in seen]
@@ -82,22 +104,33 @@ class Timelines:
         instants = self.matcher.instants(view)
         return view.number, bisect_right(instants, start), bisect_left(instants, end), bisect_right(instants, end)
 
-    def _grouped(self, reaches: Sequence[tuple[View, datetime, datetime]]) -> Iterable[Shared]:
-        views = [view for view, _, _ in reaches]
-        groups: defaultdict[Hashable, list[tuple[Cve, tuple[Track, ...]]]] = defaultdict(list)
-        for cve in sorted(frozenset[Cve]().union(*(view.candidates for view in views))):
-            tracks = tuple(track.of_kinds for track in _remembering(self.matcher, views, cve))
+    def _grouped(self, reaches: Sequence[Reach]) -> Iterable[Shared]:
+        groups: defaultdict[Hashable, list[_Alike]] = defaultdict(list)
+        for alike in self._all_alike([view for view, _, _ in reaches]):
             seen = tuple(
                 (
                     track.at(start)[2:],
                     tuple((one.at, one.kind, one.is_told) for one in track.within(start, end, last=True)),
                 )
-                for track, (_, start, end) in zip(tracks, reaches, strict=True)
+                for track, (_, start, end) in zip(alike.tracks, reaches, strict=True)
             )
             if any(map(_matters, (kind for (kind, _), later in seen for kind in (kind, *(k for _, k, _ in later))))):
-                groups[seen].append((cve, tracks))
+                groups[seen].append(alike)
         for ones in groups.values():
-            yield Shared(cves=tuple(cve for cve, _ in ones), tracks=ones[0][1])
+            yield Shared(cves=tuple(sorted(cve for one in ones for cve in one.cves)), tracks=ones[0].tracks)
+
+    def _all_alike(self, views: Sequence[View]) -> tuple[_Alike, ...]:
+        """The candidates of these views, by what was told of them. Hosts with the same views differ only by when."""
+        key = tuple(view.number for view in views)
+        if key not in self._alike:
+            groups: defaultdict[Hashable, list[tuple[Cve, tuple[Track, ...]]]] = defaultdict(list)
+            for cve in sorted(frozenset[Cve]().union(*(view.candidates for view in views))):
+                tracks = tuple(track.of_kinds for track in _remembering(self.matcher, views, cve))
+                groups[tuple(track.kinds for track in tracks)].append((cve, tracks))
+            self._alike[key] = tuple(
+                _Alike(cves=tuple(cve for cve, _ in ones), tracks=ones[0][1]) for ones in groups.values()
+            )
+        return self._alike[key]
 
 
 def _epoch(instants: Sequence[datetime], moment: datetime, *, last: bool) -> int:

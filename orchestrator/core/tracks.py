@@ -35,6 +35,11 @@ class Track:
         self._of_kinds: Track | None = None
 
     @property
+    def kinds(self) -> tuple[tuple[datetime, Kind | None, bool], ...]:
+        """What windows depend on, comparable: tracks that are equal in it are so at all times."""
+        return tuple((one.at, one.kind, one.is_told) for one in self.steps)
+
+    @property
     def of_kinds(self) -> "Track":
         """The same without the steps that change nothing that windows depend on."""
         if self._of_kinds is None:
