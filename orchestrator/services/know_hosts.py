@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 from orchestrator.core.advisories import Imported
 from orchestrator.core.catalogue import Catalogue
+from orchestrator.core.distributions import distribution_of
 from orchestrator.core.facts import Facts
 from orchestrator.core.knowledge import Knowledge
 from orchestrator.core.matcher import Matcher
+from orchestrator.core.patches import Cve
 from orchestrator.core.sightings import Sighting
 from orchestrator.core.timelines import Timelines
 from orchestrator.ports.store import Store
@@ -31,8 +33,9 @@ class KnowHosts:
         self.matcher = Matcher(self.catalogue, self.knowledge)
         self.timelines = Timelines(self.matcher)
 
-    def learn(self, sightings: Iterable[Sighting]) -> None:
-        """Read what is to be known for these facts, as far as it was not read before."""
+    def learn(self, sightings: Iterable[Sighting], cves: Collection[Cve] = ()) -> None:
+        """Read what is to be known for these facts, as far as it was not read before; of these CVEs also where they may
+        not be more than fixed."""
         facts = list({sighting.content_hash: sighting.facts for sighting in sightings}.values())
         self._learn_packages(facts)
         known = self.knowledge
@@ -40,13 +43,8 @@ class KnowHosts:
         if keys:
             found = self.store.advisories.statements(keys)
             known.told.update({key: found.get(key, ()) for key in keys})
-        distributions = {distribution for distribution, _ in keys} - known.notices.keys()
-        if distributions:
-            notices = self.store.advisories.module_fixes(distributions)
-            known.notices.update(
-                {name: [one for one in notices if one.said.distribution == name] for name in distributions}
-            )
-        self._learn_grades(facts)
+        self._learn_notices(facts)
+        self._learn_grades(facts, cves)
 
     def let_go(self) -> None:
         """Forget what belongs to single hosts, once it is much: a fleet may have a package list for each."""
@@ -68,9 +66,18 @@ class KnowHosts:
             if found is not None and found.items is not None:
                 self.knowledge.packages[fingerprint] = found.items
 
-    def _learn_grades(self, facts: Collection[Facts]) -> None:
+    def _learn_notices(self, facts: Collection[Facts]) -> None:
+        seen = {distribution_of(one.os) for one in facts}
+        wanted = sorted(name for name in seen if name is not None and name not in self.knowledge.notices)
+        if wanted:
+            notices = self.store.advisories.module_fixes(wanted)
+            self.knowledge.notices.update(
+                {name: [one for one in notices if one.said.distribution == name] for name in wanted}
+            )
+
+    def _learn_grades(self, facts: Collection[Facts], asked: Collection[Cve]) -> None:
         views = {id(view): view for view in map(self.matcher.view, facts)}
-        cves = {cve for view in views.values() for cve in view.candidates} - self.knowledge.grades.keys()
+        cves = {cve for view in views.values() for cve in view.candidates}.union(asked) - self.knowledge.grades.keys()
         if cves:
             found = self.store.advisories.grades(cves)
             self.knowledge.grades.update({cve: found.get(cve, ()) for cve in cves})

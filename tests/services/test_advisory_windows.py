@@ -1,26 +1,27 @@
 """Windows by what feeds told: an import moves the hosts that it concerns, and no others."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
-from orchestrator.core.advisories import Entry, FeedImport, Grade, Imported, Statement
+from orchestrator.core.advisories import Entry, FeedImport, Grade, Imported, ModuleFix, Statement
 from orchestrator.core.exposure_states import ClosedBy, ExposureState
 from orchestrator.core.facts import Facts, Package, Packages
 from orchestrator.core.patches import Severity
 from orchestrator.core.standings import Standing, closed_windows
 from orchestrator.services.update_exposures import STALE
-from tests.core.advisory_builders import CVE, LIBSSL, OTHER, debian, fingerprint, package, statement
+from tests.core.advisory_builders import CVE, LIBSSL, OTHER, applied, debian, fingerprint, package, statement
 from tests.services.fleets import Checked
 
 FIXED = package("libssl3", "3.0.15-1~deb12u1", "openssl")
 DEBIAN, UBUNTU = ("debian", "12"), ("ubuntu", "22.04")
 
 
-def seen(*packages: Package, os: tuple[str, str] = DEBIAN) -> Facts:
+def seen(*packages: Package, os: tuple[str, str] = DEBIAN, **more: Any) -> Facts:
     """What a check sees that has the package list sent."""
     listed = Packages(manager="dpkg", fingerprint=fingerprint(packages) + os[0], items=packages)
-    return debian(*packages, os=os).model_copy(update={"packages": listed})
+    return debian(*packages, os=os, **more).model_copy(update={"packages": listed})
 
 
 def fleet(**shows: Facts) -> Checked:
@@ -152,6 +153,29 @@ def test_another_process_s_import_is_seen_by_the_next_check() -> None:
     known.check_hosts(known.members)
 
     assert {("id-a", CVE): ExposureState.EXPOSED} == states(known)
+
+
+def test_live_patch_notices_outlive_an_import_about_something_else() -> None:
+    """They are read again for a host that moves, though nothing else is to be read of it."""
+    live = applied("lkp_Ubuntu_5_15_0_100_110_generic_112")
+    kernel = {"running": "5.15.0-100-generic", "source_version": "5.15.0-100.110", "live": (live,)}
+    known = fleet(a=seen(LIBSSL, os=UBUNTU, **kernel))
+    notice = ModuleFix(
+        cve=CVE,
+        distribution="ubuntu:22.04",
+        package="linux",
+        pattern=r"lkp_Ubuntu_5_15_0[_|\d]+_generic_(\d+)",
+        version=112,
+        where="/",
+    )
+    flaw = statement(package="linux", distribution="ubuntu:22.04", fixed="5.15.0-120.130")
+    tell(known, flaw, feed="osv/Ubuntu", module_fixes=(notice,))
+    tell(known, statement(OTHER, package="not-there", distribution="ubuntu:22.04"))
+    known.eyes.shows["a"] = seen(FIXED, os=UBUNTU, **kernel)
+
+    known.check_hosts(known.members)
+
+    assert {("id-a", CVE): ExposureState.COVERED} == states(known)
 
 
 def test_what_is_kept_of_hosts_is_let_go_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
