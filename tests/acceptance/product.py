@@ -5,10 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
 
 COMMAND = Path(sys.executable).parent / "patchwave"
 
@@ -79,3 +82,22 @@ def kill(process: "subprocess.Popen[str]") -> None:
     """SIGKILL: no chance to tidy up."""
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
+
+
+def metrics(product: Patchwave) -> dict[str, list[tuple[dict[str, str], float]]]:
+    """What a running service exposes: samples by name."""
+    service = product.start("serve", "--port", "0", PATCHWAVE_CHECK_INTERVAL="1h", PATCHWAVE_FEEDS="none")
+    try:
+        assert service.stderr is not None
+        line = next(line for line in service.stderr if "http://" in line)
+        url = line.split("serving on ")[1].split(";")[0]
+        with urllib.request.urlopen(f"{url}/metrics", timeout=30) as answer:  # a loopback address
+            text = answer.read().decode()
+    finally:
+        service.terminate()
+        service.communicate(timeout=60)
+    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found

@@ -3,18 +3,16 @@
 import re
 import sqlite3
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.lab.kernel.fleet import LabFleet
 from tests.acceptance.kernel_lab import boot_id, hang_up, reboot, run_on
-from tests.acceptance.product import Ended, Patchwave, kill
+from tests.acceptance.product import Ended, Patchwave, kill, metrics
 from tests.acceptance.relay import relay
 
 pytestmark = pytest.mark.kernel
@@ -77,25 +75,6 @@ def apply_intents(product: Patchwave) -> int:
         (count,) = database.execute("SELECT count(*) FROM attempt WHERE action = 'apply'").fetchone()
     database.close()
     return int(count)
-
-
-def metrics(product: Patchwave) -> dict[str, list[tuple[dict[str, str], float]]]:
-    """What a running service exposes: samples by name."""
-    service = product.start("serve", "--port", "0", PATCHWAVE_CHECK_INTERVAL="1h", PATCHWAVE_FEEDS="none")
-    try:
-        assert service.stderr is not None
-        line = next(line for line in service.stderr if "http://" in line)
-        url = line.split("serving on ")[1].split(";")[0]
-        with urllib.request.urlopen(f"{url}/metrics", timeout=30) as answer:  # a loopback address
-            text = answer.read().decode()
-    finally:
-        service.terminate()
-        service.communicate(timeout=60)
-    found: dict[str, list[tuple[dict[str, str], float]]] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            found.setdefault(sample.name, []).append((sample.labels, sample.value))
-    return found
 
 
 def test_fleet_is_seen_patched_and_proved(product: Patchwave, kernel_lab: LabFleet) -> None:
@@ -176,7 +155,7 @@ def watching(lab: LabFleet, name: str) -> Iterator[Callable[[], int]]:
 
 
 def _windows(product: Patchwave, cve: str) -> list[dict[str, str | None]]:
-    (row,) = product.ok("exposure", "show", "lab-a", "--cve", cve, "--json").json["exposures"]
+    row = product.ok("exposure", "show", "lab-a", "--cve", cve, "--json").json
     windows: list[dict[str, str | None]] = row["windows"]
     return windows
 
@@ -210,7 +189,7 @@ def test_reboot_loses_the_patch_unless_it_was_persisted(product: Patchwave, kern
     product.ok("rollout", "start", playbook(product, "LAB-0001"), "--limit", "lab-c", "--yes")
     reboot(kernel_lab, "lab-c")
     (host,) = product.ok("scan", "--limit", "lab-c", "--json").json["hosts"]
-    (row,) = product.ok("exposure", "show", "lab-c", "--cve", FIRST, "--json").json["exposures"]
+    row = product.ok("exposure", "show", "lab-c", "--cve", FIRST, "--json").json
     assert (host["live_patches"], row["state"]) == ([], "exposed")
     assert [window["closed_at"] is None for window in row["windows"]] == [False, True]
     assert row["detected_at"] == host["booted_at"] > row["windows"][0]["closed_at"]
@@ -220,7 +199,7 @@ def test_reboot_loses_the_patch_unless_it_was_persisted(product: Patchwave, kern
     ).json
     reboot(kernel_lab, "lab-c")
     assert product.run("check", "lab-c", "--cve", FIRST).exit_code == 0
-    (row,) = product.ok("exposure", "show", "lab-c", "--cve", FIRST, "--json").json["exposures"]
+    row = product.ok("exposure", "show", "lab-c", "--cve", FIRST, "--json").json
     assert [window["closed_at"] is None for window in row["windows"]] == [False, False]
 
     product.ok("rollout", "rollback", kept["id"], "--yes")

@@ -252,6 +252,10 @@ class Disk:
         for tool in self.machine.tools:
             self._call(f"_agent_{tool}")
 
+    def install_package(self, name: str, version: str) -> None:
+        """An administrator installs it, in place of another version of it. It is its own source package."""
+        self._call("_install_package", name, version)
+
     def _call(self, program: str, *arguments: str) -> None:
         """Run a stand-in as the machine itself, if the host has it."""
         file = self.root / "stand-ins" / program

@@ -57,6 +57,14 @@ class SimulatedHost:
         """Give it exactly these faults."""
         self.fleet.call(self.server.set_faults(Faults.model_validate(faults)))
 
+    def install_package(self, name: str, version: str) -> None:
+        """An administrator installs it, in place of another version of it."""
+        self.server.disk.install_package(name, version)
+
+    def run_agents(self) -> None:
+        """Its live-patch tools apply what their vendors offer, as they do on their own schedule."""
+        self.server.disk.run_agents()
+
     def offer(self, level: int) -> None:
         """Its vendor offers so many patches for its kernel from now on."""
         self.server.disk.describe(level)

@@ -63,8 +63,16 @@ def _version(name: str, system: System) -> str:
     if system.packager is Packager.APK:
         return f"{upstream}-r{revision}"
     if system.packager is Packager.RPM:
-        return f"{upstream}-{revision}.{system.key.replace('-', '')}"
+        return f"{upstream}-{_release(revision, system)}"
     return f"{upstream}-{revision}+{'deb' if system.id == 'debian' else 'u'}{system.version}u1"
+
+
+def _release(revision: int, system: System) -> str:
+    """As its builders count: ``3.el9``, ``3.amzn2023``; SUSE ``150600.3.1``, by the service pack."""
+    major, _, minor = system.version.partition(".")
+    if system.id == "sles":
+        return f"{major}0{minor}00.{revision}.1"
+    return f"{revision}.{'amzn' if system.id == 'amzn' else 'el'}{major}"
 
 
 def _source(name: str, version: str, system: System) -> str:
