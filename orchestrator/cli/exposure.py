@@ -7,7 +7,7 @@ import typer
 
 from orchestrator.cli import accept, exposure_report
 from orchestrator.cli.context import AsJson, Cve, CveArgument, Limit, app_of, chosen
-from orchestrator.cli.output import coloured, out, print_json, print_table, safe
+from orchestrator.cli.output import coloured, counted, out, print_json, print_table, safe, say
 from orchestrator.core.exposure_states import ExposureState
 from orchestrator.core.patches import Severity
 from orchestrator.core.sla import SlaState
@@ -15,6 +15,8 @@ from orchestrator.services.read_exposures import Wanted
 
 Json = dict[str, Any]
 HOUR, DAY = 3_600, 86_400
+MOST_NAMED = 10
+"""Hosts of which nobody can tell, as they are named in one line."""
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -65,8 +67,17 @@ def show(context: typer.Context, host: str, cve: Cve = None, as_json: AsJson = F
 
 def who(context: typer.Context, cve: CveArgument, as_json: AsJson = False) -> None:
     """Which hosts are exposed to a CVE now, or may be: the question of the day."""
-    wanted = Wanted(cve=cve, states=(ExposureState.EXPOSED, ExposureState.UNKNOWN))
-    _print(app_of(context).read_exposures().rows(wanted), as_json, empty=f"no host is known to be exposed to {cve}")
+    reader = app_of(context).read_exposures()
+    rows = reader.rows(Wanted(cve=cve, states=(ExposureState.EXPOSED, ExposureState.UNKNOWN)))
+    untold = reader.untold()
+    if as_json:
+        print_json({"exposures": list(rows), "untold": untold})
+        return
+    _print(rows, as_json, empty=f"no host is known to be exposed to {cve}")
+    if untold:
+        named = ", ".join(safe(f"{name} ({gaps[0]})") for name, gaps in list(untold.items())[:MOST_NAMED])
+        more = f" and {len(untold) - MOST_NAMED} more" if len(untold) > MOST_NAMED else ""
+        say(f"of {counted(len(untold), 'host')} it cannot be told: {named}{more}")
 
 
 def _print(rows: Iterable[Json], as_json: bool, empty: str = "no exposures are known") -> None:

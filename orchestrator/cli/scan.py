@@ -1,6 +1,7 @@
 """``patchwave scan`` and ``patchwave check``."""
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -134,25 +135,29 @@ def check(
         rows = [app.explain_exposure()(record, cve)]
     else:
         rows = list(app.read_exposures().rows(Wanted(host_ids=[record.id])))
-    code = _verdict(rows, failed=failure is not None)
+    untold = app.read_exposures().untold(Wanted(host_ids=[record.id])).get(record.name, ())
+    code = _verdict(rows, failed=failure is not None, untold=bool(untold) and cve is None)
     if as_json:
-        print_json({"host": host, "error": failure, "exposures": rows})
+        print_json({"host": host, "error": failure, "exposures": rows, "untold": list(untold)})
     else:
-        _print_check(host, failure, rows)
+        _print_check(host, failure, rows, untold)
     raise typer.Exit(code)
 
 
-def _verdict(rows: list[dict[str, Any]], *, failed: bool) -> int:
+def _verdict(rows: list[dict[str, Any]], *, failed: bool, untold: bool) -> int:
     states = {row["state"] for row in rows}
-    if failed or not rows or ExposureState.UNKNOWN in states:
+    if failed or untold or not rows or ExposureState.UNKNOWN in states:
         return EXPOSED if ExposureState.EXPOSED in states and not failed else CANNOT_TELL
     return EXPOSED if ExposureState.EXPOSED in states else COVERED
 
 
-def _print_check(host: str, failure: str | None, rows: list[dict[str, Any]]) -> None:
+def _print_check(host: str, failure: str | None, rows: list[dict[str, Any]], untold: Sequence[str]) -> None:
     if failure is not None:
         out.print(f"{safe(host)}: {coloured('unknown')}: {safe(failure)}")
     elif not rows:
-        out.print(f"{safe(host)}: {coloured('unknown')}: nothing in the catalogue speaks of this kernel build")
+        nobody = "no feed, no item of the catalogue and no tool tells of anything on it"
+        out.print(f"{safe(host)}: {coloured('unknown')}: {nobody}")
+    for gap in untold:
+        out.print(f"{safe(host)}: {coloured('unknown')}: {safe(gap)}")
     for row in rows:
         out.print(f"{safe(host)} {row['cve']} ({row['severity']}): {coloured(row['state'])} {row['reason'] or ''}")

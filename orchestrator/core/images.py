@@ -62,6 +62,13 @@ class Image:
     kernel_lacks: str | None = None
 
     @property
+    def gaps(self) -> tuple[str, ...]:
+        """What cannot be told of the host, whatever is told of anything; empty: nothing."""
+        if self.distribution is None:
+            return ("no feed speaks of its distribution, or that could not be read",)
+        return tuple(one for one in (self.kernel_lacks, self.lacks) if one is not None)
+
+    @property
     def kernel(self) -> tuple[Component, ...]:
         """The running kernel, under each name that data may know it by."""
         return tuple(one for one in self.components if one.role is Role.KERNEL)

@@ -14,6 +14,7 @@ from orchestrator.core.identity import HostRecord
 from orchestrator.core.patches import Severity
 from orchestrator.core.sightings import Sighting
 from orchestrator.core.sla_policy import in_force
+from orchestrator.core.timeline import eras
 from orchestrator.core.timelines import Timelines
 from orchestrator.core.windows import Exposure
 from orchestrator.ports.runtime import Clock
@@ -37,9 +38,16 @@ class ExplainExposure:
         ``rule`` says which fact and which source decided it; ``facts`` is what it was held against; ``told`` everything
         that any source says of the CVE for what is on the host; ``epss`` its likelihood, where it is known.
         """
-        now, sighting = self.clock.now(), self.store.sightings.latest([record.id]).get(record.id)
-        timelines = self._timelines(sighting)
-        finding = None if sighting is None else timelines.matcher.finding(sighting.facts, cve, now)
+        now = self.clock.now()
+        history = [
+            one
+            for one in self.store.sightings.history([record.id]).get(record.id, ())
+            if one.incarnation == record.incarnation
+        ]
+        sighting = history[-1] if history else None
+        timelines = self._timelines(history, cve)
+        life = eras(history, now, None, {})
+        finding = timelines.track(life, cve)[-1].at(now).finding if life else None
         stored = list(ReadExposures(store=self.store, clock=self.clock)(Wanted(host_ids=[record.id], cve=cve)))
         exposure = stored[0] if stored else _exposure(record, cve, finding, sighting, now)
         policy = in_force(self.store.policies.all(), now)
@@ -55,9 +63,9 @@ class ExplainExposure:
             "epss": self._epss(cve),
         }
 
-    def _timelines(self, sighting: Sighting | None) -> Timelines:
+    def _timelines(self, history: Sequence[Sighting], cve: str) -> Timelines:
         known = KnowHosts(store=self.store, catalogue=self.store.catalogue.history())
-        known.learn([] if sighting is None else [sighting])
+        known.learn(history, cves=[cve])
         return known.timelines
 
     def _told(self, cve: str, timelines: Timelines, sighting: Sighting | None) -> Sequence[Told[Statement]]:

@@ -85,7 +85,7 @@ class ExportVex:
             if (sighting := latest.get(record.id)) is not None and sighting.incarnation == record.incarnation
         }
         known = KnowHosts(store=self.store, catalogue=self.store.catalogue.history())
-        known.learn(seen.values())
+        known.learn(seen.values(), cves=() if cve is None else (cve,))
         of_view: dict[int, Mapping[Cve, Finding]] = {}
         for record in records:
             sighting = seen.get(record.id)

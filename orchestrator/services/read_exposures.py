@@ -8,8 +8,10 @@ from typing import Any
 from orchestrator.core.acceptances import AcceptedRisks, accepted_until
 from orchestrator.core.exposure_report import exposure_row
 from orchestrator.core.exposure_states import ExposureState
+from orchestrator.core.facts import Facts
 from orchestrator.core.host_glance import HostGlance
 from orchestrator.core.identity import HostRecord
+from orchestrator.core.images import image_of
 from orchestrator.core.patches import Severity
 from orchestrator.core.sla import sla_state
 from orchestrator.core.sla_policy import DueSoon, in_force
@@ -57,6 +59,19 @@ class ReadExposures:
         for record, exposure in self._found(wanted, now):
             yield row_of(record, exposure, risks, due_soon, now)
 
+    def untold(self, wanted: Wanted = Wanted()) -> Mapping[str, tuple[str, ...]]:
+        """The hosts of which nobody can tell whether something concerns them, by name, with what is missing: they were
+        never checked, or what was seen of kernel, packages or distribution is not enough."""
+        records = self._records(wanted)
+        latest = self.store.sightings.latest([record.id for record in records])
+        known: dict[str, tuple[str, ...]] = {}
+        for record in records:
+            sighting = latest.get(record.id)
+            gaps = ("it was never checked",) if sighting is None else _gaps(sighting.facts)
+            if gaps:
+                known[record.name] = gaps
+        return known
+
     def _found(self, wanted: Wanted, now: datetime) -> Iterator[tuple[HostRecord, Exposure]]:
         records = self._records(wanted)
         glances = {one.host_id: one for one in self.store.hosts.glances()}
@@ -87,6 +102,11 @@ class ReadExposures:
         known = self.store.hosts.all() if wanted.host_ids is None else self.store.hosts.some(wanted.host_ids)
         first = "" if wanted.after is None else wanted.after[0]
         return [record for record in known if record.retired_at is None and record.name >= first]
+
+
+def _gaps(facts: Facts) -> tuple[str, ...]:
+    """The package list itself is not looked at: that it is known is told by its fingerprint."""
+    return image_of(facts, ()).gaps
 
 
 def _told(standings: Sequence[Standing], host: HostGlance | None, wanted: Wanted, now: datetime) -> Iterator[Exposure]:

@@ -8,6 +8,7 @@ from orchestrator.core.patches import Severity
 from orchestrator.errors import NotFound
 from orchestrator.services.read_exposures import ReadExposures, Wanted
 from orchestrator.services.read_fleet import ReadFleet, by_module
+from tests.core.advisory_builders import LIBSSL, debian
 from tests.core.exposure_builders import FIRST, LAB_1, LAB_2, facts, live, module_id
 from tests.fakes.clock import START
 from tests.services.fleets import Checked, record
@@ -94,6 +95,19 @@ def test_a_retired_host_is_exposed_to_nothing() -> None:
 def test_only_what_is_wanted_is_read(wanted: Wanted, expected: list[tuple[str, str]]) -> None:
     """By host, CVE, state, severity, exploitation, and from a place on."""
     assert expected == [(row["host"], row["cve"]) for row in exposures(fleet()).rows(wanted)]
+
+
+def test_hosts_that_nobody_can_tell_about_are_named() -> None:
+    """Never checked, a distribution without a feed, a kernel that no package owns, a package list that is missing."""
+    known = fleet()
+    full = debian(LIBSSL)
+    known.eyes.shows = {"a": full, "b": debian(packages=None, source=None)}
+    known.check_hosts(known.members[:2])
+
+    untold = exposures(known).untold()
+
+    assert {"b", "never"} == set(untold)
+    assert ["no package is known that the", "the host has no package list"] == [gap[:28] for gap in untold["b"]]
 
 
 def test_reading_writes_nothing() -> None:
