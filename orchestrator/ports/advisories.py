@@ -59,8 +59,8 @@ class FeedStore(Protocol):
         """Take in one file, whole or not at all: whatever ``entries`` raises is raised, and nothing has changed.
 
         An entry that says what it said before changes nothing; of one that changed, what it no longer says ends at
-        ``about.at`` and what it newly says begins there. Entries older than those we have are left out, and a whole
-        file that is older than the one we have changes nothing. Entries are spooled: neither they nor a transaction are
+        ``about.at`` and what it newly says begins there. Entries older than those we have are left out (one that was gone
+        comes back whatever its date), and a whole file that is older than the one we have changes nothing. Entries are spooled: neither they nor a transaction are
         held in memory or open while the file is read. An id that comes twice raises `FeedInvalid`.
         """
         ...

@@ -54,7 +54,7 @@ class Reading:
 
     def _take(self, entry: Entry, packed: Packed) -> None:
         was = self.known.get(packed.entry)
-        if was is not None and _is_older(entry.modified, was.modified):
+        if was is not None and not was.is_gone and _is_older(entry.modified, was.modified):
             self.counts["unchanged"] += 1
         elif was is None or was.is_gone or was.content != packed.content:
             self.counts["withdrawn" if entry.withdrawn else _what(was)] += 1

@@ -89,7 +89,7 @@ class FakeFeeds:
             was = self._known.entries.get((about.feed, entry.id))
             said = _said(entry)
             counts[_what(entry, was)] += 1
-            if was is not None and _is_older(entry.modified, was.entry.modified):
+            if was is not None and not was.is_gone and _is_older(entry.modified, was.entry.modified):
                 continue
             self._known.entries[about.feed, entry.id] = _Kept(_without_said(entry), _content(entry))
             holding = [one for one in self._known.now() if (one.feed, one.entry) == (about.feed, entry.id)]
@@ -182,13 +182,11 @@ def _is_older(modified: datetime | None, known: datetime | None) -> bool:
 
 
 def _what(entry: Entry, was: _Kept | None) -> str:
-    if was is not None and (
-        _is_older(entry.modified, was.entry.modified) or (not was.is_gone and was.content == _content(entry))
-    ):
+    if was is None or was.is_gone:
+        return "added" if entry.withdrawn is None else "withdrawn"
+    if _is_older(entry.modified, was.entry.modified) or was.content == _content(entry):
         return "unchanged"
-    if entry.withdrawn is not None:
-        return "withdrawn"
-    return "added" if was is None or was.is_gone else "changed"
+    return "changed" if entry.withdrawn is None else "withdrawn"
 
 
 def _said(entry: Entry) -> dict[Said, Said]:

@@ -213,6 +213,15 @@ def test_an_older_entry_is_left_out(store: Store) -> None:
     assert ["1.2-3", "1.2-2", "1.2-3"] == [said.fixed for said, _, _ in told(store)]
 
 
+def test_an_entry_that_was_gone_comes_back_whatever_its_date(store: Store) -> None:
+    """Its source took the newer one back: what it has is what it says."""
+    store.feeds.import_entries(about(), [entry(statement(fixed="2"), modified=T0)])
+    store.feeds.import_entries(about(1), [])
+    back = store.feeds.import_entries(about(2), [entry(statement(), modified=T0 - DAY)])
+    assert (1, 0) == (back.added, back.unchanged)
+    assert [(statement(fixed="2"), *days(0, 1)), (statement(), *days(2, None))] == told(store)
+
+
 def test_a_newer_date_alone_is_remembered(store: Store) -> None:
     """The entry is unchanged, and what is older than its new date is left out from then on."""
     store.feeds.import_entries(about(), [entry(statement(), modified=T0)])
