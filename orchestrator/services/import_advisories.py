@@ -63,13 +63,14 @@ class ImportAdvisories:
 
         Raises `FeedInvalid` before anything is taken in where a file that was named is none of any feed's.
         """
-        results = []
-        for file in [found for path in paths for found in self._found(path)]:
-            left_out = FeedResult(feed="", state=FeedState.LEFT_OUT, source=str(file))
-            result = left_out if isinstance(file, Path) else self.take_in(file)
-            on_result(result)
-            results.append(result)
-        self.tell(results)
+        results: list[FeedResult] = []
+        try:
+            for file in [found for path in paths for found in self._found(path)]:
+                left_out = FeedResult(feed="", state=FeedState.LEFT_OUT, source=str(file))
+                results.append(left_out if isinstance(file, Path) else self.take_in(file))
+                on_result(results[-1])
+        finally:  # a bug in the reader of one file must not keep what the others changed from the hosts
+            self.tell(results)
         return tuple(results)
 
     def _found(self, path: Path) -> list[FeedFile | Path]:

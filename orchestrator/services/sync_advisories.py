@@ -99,7 +99,8 @@ class SyncAdvisories:
         except PatchwaveError as exc:
             self.store.feeds.failed(part, started, str(exc))
             taken.append(FeedResult(feed=part, state=FeedState.FAILED, error=exc))
-        self.take.tell(taken)
+        finally:  # whatever ended it, hosts are told of what was taken in
+            self.take.tell(taken)
         return together(part, taken)
 
     def _files(self, part: str, known: Known, fetch: Fetch) -> Iterator[FeedFile | Unchanged]:

@@ -67,6 +67,13 @@ def test_a_broken_file_leaves_the_others_alone(desk: Desk, tmp_path: Path) -> No
     assert ("is broken", 1) == (one.error, one.entries)
 
 
+def test_a_bug_in_one_feed_does_not_keep_what_another_changed_from_the_hosts(desk: Desk, tmp_path: Path) -> None:
+    """It is raised after they were told."""
+    with pytest.raises(ValueError, match="boom"):
+        desk.take([written(tmp_path, "a", "one:\n1\n"), written(tmp_path, "b", "two:\nboom\n")])
+    assert [{"CVE-2099-0001"}] == [told.cves for told in desk.changes]
+
+
 def test_a_folder_is_taken_in_by_name(desk: Desk, tmp_path: Path) -> None:
     """Folders below included; what is no feed's is left out and said, hidden files are not looked at."""
     written(tmp_path, "x/b", "two:\n3\n")

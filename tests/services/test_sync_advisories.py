@@ -48,6 +48,14 @@ def test_a_bug_in_one_feed_is_raised_after_the_others_were_synced(tmp_path: Path
     assert ["two"] == [status.feed for status in desk.store.feeds.statuses()]
 
 
+def test_a_bug_does_not_keep_what_was_taken_in_before_it_from_the_hosts(tmp_path: Path) -> None:
+    """The first file of the part was imported."""
+    desk = Desk(FakeFeed("one", {"one": [file(tmp_path, "one", "1\n"), KeyError("a bug")]}))
+    with pytest.raises(KeyError):
+        desk.sync(nothing)
+    assert [{"CVE-2099-0001"}] == [told.cves for told in desk.changes]
+
+
 def test_nothing_new_is_a_success(tmp_path: Path) -> None:
     """After a failure it takes the failure away; when it was imported last stays what it was."""
     feed = FakeFeed("one", {"one": [file(tmp_path, "one", "1\n")]})
