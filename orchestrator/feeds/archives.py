@@ -20,6 +20,13 @@ _BROKEN: tuple[type[Exception], ...] = (
     zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError, *BROKEN,
 )  # fmt: skip
 """What the libraries of archives raise for damaged ones, and for encryption and compression that they do not know."""
+_BUFFER = 64 * 1024
+_HEADERS = 64 * 1024
+"""Bytes of headers between two members of a tar archive. Long names, comments and maps of sparse files are members or
+data of their own, which tarfile reads into memory whole, and come to hundreds of bytes. Source: POSIX.1-2017, pax,
+"pax Header Block"; tar(5)."""
+_GLOBALS = 100
+"""Keywords that headers for all members that follow may set; git writes one."""
 
 
 class ArchiveMember(NamedTuple):
@@ -116,12 +123,15 @@ def tar_members(
     file = name or str(path)
     seen: set[str] = set()
     with opened(path, name=name, limits=limits) as content:
-        ending: Any = _Ending(content)  # tarfile wants no more of a stream than read
+        ending: Any = _Ending(content, file)  # tarfile wants no more of a stream than read
         try:
-            with tarfile.open(fileobj=ending, mode="r|", bufsize=64 * 1024) as archive:
+            with tarfile.open(fileobj=ending, mode="r|", bufsize=_BUFFER) as archive:
                 headers: Any = archive
                 for info in archive:
                     headers.members = []
+                    ending.expect(headers.offset)
+                    if len(headers.pax_headers) > _GLOBALS:
+                        raise FeedInvalid(f"sets more than {_GLOBALS} keywords for all its members", file=file)
                     if len(seen) >= limits.members:
                         raise FeedInvalid(f"has more than {limits.members} members", file=file)
                     _check_name(info.name, file, seen)
@@ -131,29 +141,41 @@ def tar_members(
             raise FeedInvalid(f"is no tar archive, or damaged: {prose(str(exc), 120)}", file=file) from exc
         if not seen:
             raise FeedInvalid("is an empty archive", file=file)
-        ending.check(file)
+        ending.check()
 
 
 class _Ending:
     """Remembers the last bytes read. A tar archive that was cut between two members looks like a smaller one, but for
-    the two blocks of zeros at the end that POSIX asks for."""
+    the two blocks of zeros at the end that POSIX asks for. Nothing is read far beyond where the next header must be."""
 
     SIZE = 1024
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._last = file, b""
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file, self._name, self._last = file, name, b""
+        self._taken = 0
+        self.expect(0)
+
+    def expect(self, at: int) -> None:
+        """The next header begins there."""
+        self._at_most = at + _HEADERS + _BUFFER
 
     def read(self, size: int = -1, /) -> bytes:
+        if self._taken > self._at_most:
+            raise FeedInvalid(f"has more than {_HEADERS} bytes of headers before a member", file=self._name)
+        return self._read(size)
+
+    def _read(self, size: int) -> bytes:
         data = self._file.read(size)
+        self._taken += len(data)
         self._last = (self._last + data)[-self.SIZE :] if data else self._last
         return data
 
-    def check(self, name: str) -> None:
+    def check(self) -> None:
         """Read what is left, and refuse an archive without its end."""
-        while self.read(MIB):
+        while self._read(MIB):
             pass
         if self._last != bytes(self.SIZE):
-            raise FeedInvalid("ends too early", file=name)
+            raise FeedInvalid("ends too early", file=self._name)
 
 
 def _tar_data(archive: tarfile.TarFile, info: tarfile.TarInfo, file: str, limits: OpenLimits) -> bytes:

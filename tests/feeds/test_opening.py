@@ -6,6 +6,7 @@ import io
 import lzma
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -198,3 +199,86 @@ def test_a_directory_of_millions_is_not_read(tmp_path: Path) -> None:
     struct.pack_into("<H", data, data.index(b"PK\x05\x06") + 10, 60_000)
     with pytest.raises(FeedInvalid, match="lists 60000 members"):
         list(zip_members(written(tmp_path, bytes(data))))
+
+
+SPARSE = "GNU.sparse.major", "1", "GNU.sparse.minor", "0", "GNU.sparse.name", "x", "GNU.sparse.realsize", "1"
+
+
+def headed(kind: bytes, data: bytes) -> bytes:
+    """A tar archive with a member of that type before the first file."""
+    return tar_header("header", kind, data) + tar_header("1.json", tarfile.REGTYPE, b"{}") + bytes(1024)
+
+
+def tar_header(name: str, kind: bytes, data: bytes) -> bytes:
+    """One member of a tar archive."""
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, len(data)
+    return info.tobuf(tarfile.USTAR_FORMAT) + data + bytes(-len(data) % 512)
+
+
+def pax(*pairs: str) -> bytes:
+    """A pax header: each line begins with its own length."""
+    lines = [f" {key}={value}\n" for key, value in zip(pairs[::2], pairs[1::2], strict=True)]
+    return "".join(f"{len(line) + len(str(len(line) + 3)):d}{line}" for line in lines).encode()
+
+
+HEADERS = {
+    "pax": tarfile.XHDTYPE,
+    "pax of all": tarfile.XGLTYPE,
+    "pax of Solaris": tarfile.SOLARIS_XHDTYPE,
+    "long name": tarfile.GNUTYPE_LONGNAME,
+    "long link": tarfile.GNUTYPE_LONGLINK,
+}
+
+
+@pytest.mark.parametrize("kind", HEADERS.values(), ids=HEADERS)
+def test_a_header_that_is_as_large_as_a_disk_is_not_read(tmp_path: Path, kind: bytes) -> None:
+    """It is refused before it is in memory, the first one and one behind other members."""
+    for before in (b"", tarred(*GOOD).rstrip(b"\x00") + bytes(511)):
+        start = before[: len(before) // 512 * 512]
+        path = written(tmp_path, gzip.compress(start + headed(kind, b"x" * 24 * MIB), 1))
+        tracemalloc.start()
+        with pytest.raises(FeedInvalid, match="has more than 65536 bytes of headers before a member"):
+            list(tar_members(path, limits=OpenLimits(ratio=1_000_000)))
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < 8 * MIB
+
+
+def test_the_map_of_a_sparse_file_is_a_header_too(tmp_path: Path) -> None:
+    """In the data of the member, as GNU tar's newest format has it, or in blocks behind its header."""
+    told = tar_header("header", tarfile.XHDTYPE, pax(*SPARSE))
+    mapped = tar_header("1.json", tarfile.REGTYPE, b"9999999\n" + b"1\n" * MIB)
+    blocks = bytearray(tar_header("1.json", tarfile.GNUTYPE_SPARSE, b""))
+    blocks[482] = 1
+    more = (b"00000000001\x00" * 42).ljust(504, b"\x00") + b"\x01" + bytes(7)
+    blocks[148:156] = b"%06o\x00 " % (sum(blocks[:148]) + sum(blocks[156:512]) + 8 * 32)
+    for data in (told + mapped, bytes(blocks) + more * 4_000):
+        with pytest.raises(FeedInvalid, match="bytes of headers before a member"):
+            list(tar_members(written(tmp_path, data + bytes(1024))))
+
+
+def test_keywords_for_all_members_do_not_pile_up(tmp_path: Path) -> None:
+    """Each file of a hostile archive would add some."""
+    parts = [
+        tar_header("header", tarfile.XGLTYPE, pax(f"key{number}", "x" * 1000))
+        + tar_header(f"{number}.json", tarfile.REGTYPE, b"{}")
+        for number in range(101)
+    ]
+    with pytest.raises(FeedInvalid, match="sets more than 100 keywords"):
+        list(tar_members(written(tmp_path, b"".join(parts) + bytes(1024))))
+
+
+@pytest.mark.parametrize("format_", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_names_that_need_a_header_of_their_own_are_read(tmp_path: Path, format_: int) -> None:
+    """Of more than the hundred bytes that fit into the first one, behind large members as well."""
+    buffer = io.BytesIO()
+    members = [(f"{'x' * 200}{number}", bytes([number]) * 3 * MIB) for number in range(3)]
+    with tarfile.open(fileobj=buffer, mode="w", format=format_) as archive:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    path = written(tmp_path, buffer.getvalue())
+    assert members == [(one.name, one.data) for one in tar_members(path)]
+    assert [members[2][0]] == [one.name for one in tar_members(path, wanted=lambda name: name == members[2][0])]
