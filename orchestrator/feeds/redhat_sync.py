@@ -37,13 +37,19 @@ class _News(NamedTuple):
 
 
 def synced(feed: Recognises, base: str, status: FeedStatus | None, fetch: Fetch) -> Iterator[FeedFile | Unchanged]:
-    """Download what is new. ``base`` is the URL that everything is below, with a slash at its end."""
+    """Download what is new. ``base`` is the URL that everything is below, with a slash at its end. Raises
+    `FeedUnavailable` where too much changed since the newest archive, after the archive if that is news."""
     since = _since(status)
     news = None if since is None else _news(base, since, status, fetch)
     if news is None or len(news.changed) > MOST_CHANGES:
-        archive, since = _archive(feed, base, fetch)
-        yield archive
-        yield from _changes(feed, base, _news(base, since, None, fetch), fetch)
+        name, dated = _newest(base, fetch)
+        if news is not None and dated <= news.since:
+            raise _too_many(base, news, dated)
+        yield _archive(feed, base, name, dated, fetch)
+        news = _news(base, dated, None, fetch)
+        if len(news.changed) > MOST_CHANGES:
+            raise _too_many(base, news, dated)
+        yield from _changes(feed, base, news, fetch)
     elif news.changed or news.gone:
         yield from _changes(feed, base, news, fetch)
     else:
@@ -56,13 +62,25 @@ def _since(status: FeedStatus | None) -> datetime | None:
     return None if status is None else status.dated
 
 
-def _archive(feed: Recognises, base: str, fetch: Fetch) -> tuple[FeedFile, datetime]:
+def _too_many(base: str, news: _News, dated: datetime) -> FeedUnavailable:
+    """The newest archive has none of them, and would be taken again at every sync."""
+    return FeedUnavailable(
+        f"{base}: {len(news.changed)} documents changed since {news.since:%Y-%m-%d %H:%M}, more than {MOST_CHANGES},"
+        f" and the newest archive is of {dated:%Y-%m-%d}: the next one will have them, sync again then"
+    )
+
+
+def _newest(base: str, fetch: Fetch) -> tuple[str, datetime]:
     url = f"{base}archive_latest.txt"
-    name, dated = archive_name(_fetched(fetch, url).path, url)
+    return archive_name(_fetched(fetch, url).path, url)
+
+
+def _archive(feed: Recognises, base: str, name: str, dated: datetime, fetch: Fetch) -> FeedFile:
     found = downloaded(feed, feed.name, _fetched(fetch, base + name))
     # The validators that go with the next request are those of changes.csv, once that was read.
-    update = {"version": f"{dated:%Y-%m-%d}", "dated": dated, "etag": None, "last_modified": None}
-    return found.model_copy(update=update), dated
+    return found.model_copy(
+        update={"version": f"{dated:%Y-%m-%d}", "dated": dated, "etag": None, "last_modified": None}
+    )
 
 
 def _news(base: str, since: datetime, status: FeedStatus | None, fetch: Fetch) -> _News:

@@ -122,6 +122,30 @@ def test_too_many_changes_are_taken_from_a_new_archive(tmp_path: Path) -> None:
     assert (True, list(cves[:3])) == (archive.is_whole, archived)
 
 
+def changed_too_often() -> dict[str, bytes]:
+    """More documents than are taken one by one changed after the day of the archive."""
+    cves = tuple(f"CVE-2098-{number}" for number in range(10_000, 10_001 + redhat_sync.MOST_CHANGES))
+    return web(dict.fromkeys(cves, T7), archived=cves[:3])
+
+
+def test_too_many_changes_since_the_archive_are_left_for_the_next_one(tmp_path: Path) -> None:
+    """The archive is taken, for what it has is news; none of the documents is asked for."""
+    fetch, found = FakeFetch(tmp_path, changed_too_often()), list[FeedFile]()
+    with pytest.raises(FeedUnavailable, match=r"5001 documents changed since 2099-03-05.*archive is of 2099-03-05"):
+        found.extend(file for file in RedHat().files("redhat", known(T4), fetch) if isinstance(file, FeedFile))
+    assert [(True, "2099-03-05")] == [(one.is_whole, one.version) for one in found]
+    assert [] == [url for url in fetch.asked if url.endswith(".json")]
+
+
+@pytest.mark.parametrize("at", ["2099-03-05T00:00:00+00:00", T6])
+def test_an_archive_older_than_what_is_known_is_not_taken_again(tmp_path: Path, at: str) -> None:
+    """Or every sync would download all of it, and be as far as before."""
+    fetch = FakeFetch(tmp_path, changed_too_often())
+    with pytest.raises(FeedUnavailable, match="more than 5000, and the newest archive is of 2099-03-05"):
+        list(RedHat().files("redhat", known(at), fetch))
+    assert [f"{URL}{name}" for name in ("changes.csv", "deletions.csv", "archive_latest.txt")] == fetch.asked
+
+
 def test_a_document_imported_by_hand_does_not_start_it_all_again(tmp_path: Path) -> None:
     """It leaves the feed without a version, but its date stands."""
     status = known(T5).statuses["redhat"].model_copy(update={"version": None})
