@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from orchestrator.core.advisories import Claim, Statement, Told
 from orchestrator.core.distributions import Ordering
 from orchestrator.core.images import Component, Role
+from orchestrator.core.patches import Severity
 from orchestrator.core.versions import compare
 
 
@@ -27,11 +28,17 @@ class Ruling(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assessment:
-    """What was decided of a component, and by which statement."""
+    """What was decided of a component, and by which statement.
+
+    ``severity`` is the distribution's: that statement's, or else another's of those that hold. ``fix_known``: when its
+    fix was published, or else first told of, however often it was restated since; None where that cannot be known.
+    """
 
     ruling: Ruling
     component: Component
     told: Told[Statement]
+    severity: Severity = Severity.UNKNOWN
+    fix_known: datetime | None = None
 
     @property
     def has_fix(self) -> bool:
@@ -99,14 +106,17 @@ def _changes(component: Component, ordering: Ordering, told: Sequence[Told[State
     instants = sorted({one.since for one in told} | {one.until for one in told if one.until is not None})
     found: list[Change] = []
     for at in instants:
-        decided = assess(component, ordering, [one for one in told if one.holds(at)])
+        decided = assess(component, ordering, [one for one in told if one.holds(at)], told)
         if not found or found[-1][1] != decided:
             found.append((at, decided))
     return tuple(found)
 
 
-def assess(component: Component, ordering: Ordering, told: Sequence[Told[Statement]]) -> Assessment | None:
-    """What these statements, all of one CVE, come to. None where none of them counts.
+def assess(
+    component: Component, ordering: Ordering, told: Sequence[Told[Statement]], ever: Sequence[Told[Statement]] = ()
+) -> Assessment | None:
+    """What these statements, all of one CVE, come to. None where none of them counts. ``ever``: all
+    that there were, where those are more.
 
     The ranges of one entry are one claim: in any of them is affected. Between entries the one decides that says most
     against the host: a version with the fix is known and not there; then that the fix is there; then that there is no
@@ -117,8 +127,21 @@ def assess(component: Component, ordering: Ordering, told: Sequence[Told[Stateme
         if one.said.claim is not Claim.IGNORED:
             ruling = rule_on(one.said, component, ordering)
             entries[one.feed, one.entry].append(Assessment(ruling=ruling, component=component, told=one))
-    decided = [min(ones, key=lambda one: _WITHIN[one.ruling]) for ones in entries.values()]
-    return min(decided, key=_between, default=None)
+    decided = [min(entries[key], key=lambda one: _WITHIN[one.ruling]) for key in sorted(entries)]
+    if not decided:
+        return None
+    found = min(decided, key=_between)
+    graded = (one.told.said.severity for one in (found, *decided))
+    severity = next((one for one in graded if one is not Severity.UNKNOWN), Severity.UNKNOWN)
+    return replace(found, severity=severity, fix_known=_fix_known(found.told.said, ever or told))
+
+
+def _fix_known(said: Statement, ever: Sequence[Told[Statement]]) -> datetime | None:
+    """What came with the first import of its feed had reached the world at some time before: that cannot be told."""
+    if said.fixed is None or said.published is not None:
+        return said.published if said.fixed is not None else None
+    first = min((one for one in ever if one.said.fixed == said.fixed), key=lambda one: (one.since, not one.is_baseline))
+    return None if first.is_baseline else first.since
 
 
 def rule_on(said: Statement, component: Component, ordering: Ordering) -> Ruling:

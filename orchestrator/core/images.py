@@ -65,7 +65,7 @@ class Image:
     def gaps(self) -> tuple[str, ...]:
         """What cannot be told of the host, whatever is told of anything; empty: nothing."""
         if self.distribution is None:
-            return ("no feed speaks of its distribution, or that could not be read",)
+            return (self.lacks or "no feed speaks of its distribution",)
         return tuple(one for one in (self.kernel_lacks, self.lacks) if one is not None)
 
     @property
@@ -88,7 +88,8 @@ def image_of(facts: Facts, items: tuple[Package, ...] | None) -> Image:
     distribution = distribution_of(facts.os)
     ordering = None if distribution is None else ordering_of(distribution)
     if distribution is None or ordering is None:
-        return Image(distribution=None, ordering=None)
+        unread = "the distribution could not be read" if facts.os is None else None
+        return Image(distribution=None, ordering=None, lacks=unread, kernel_lacks=unread)
     lacks = _packages_lack(facts, items)
     listed = items or ()
     running, kernel_lacks = _running(facts, distribution, ordering)

@@ -88,11 +88,11 @@ class Matcher:
         """What the CVE was found to be under these facts, over time.
 
         ``among`` are the other views of the same host: of a CVE that is told of something which is on the host in one
-        of those, and not in this one, this one tells that it is not there.
+        of those, and not in this one, this one tells that it is not there; where its distribution could not be read,
+        that nothing can be told.
         """
-        others = frozenset(
-            one for one in among if one is not view and one.image.distribution == view.image.distribution
-        )
+        own = {one.image.distribution for one in among} if view.facts.os is None else {view.image.distribution}
+        others = frozenset(one for one in among if one is not view and one.image.distribution in own)
         told = frozenset(names for one in others for names in self._tells(one, cve))
         elsewhere = told - self._tells(view, cve) if told else told
         key = cve if not elsewhere else (cve, elsewhere)
@@ -258,7 +258,8 @@ class Matcher:
             finding = self._find(view, cve, decided, at)
             if finding is None and is_told and not listed:
                 grade = graded(grades, at)
-                finding = not_there(view.image, cve, grade, was_kernel=was_kernel)
+                is_here = bool(self._tells(view, cve))
+                finding = not_there(view.image, cve, grade, was_kernel=was_kernel, is_ignored=is_here)
             now = step(at, finding, is_told=is_told)
             if not steps or now[1:] != steps[-1][1:]:
                 steps.append(now)

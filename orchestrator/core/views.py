@@ -87,20 +87,21 @@ def package_finding(found: Assessment, grade: GradeNow) -> Finding:
     return _finding(found.told.said.cve, grade, found, **settled, rule=_says(found), is_kernel=False)
 
 
-def not_there(image: Image, cve: Cve, grade: GradeNow, *, was_kernel: bool) -> Finding:
-    """Of a CVE that is told of the distribution, but of nothing that is on the host.
+def not_there(image: Image, cve: Cve, grade: GradeNow, *, was_kernel: bool, is_ignored: bool) -> Finding:
+    """Of a CVE that is told of the distribution, but of nothing that is on the host, or as no vulnerability of it.
 
     A package that is gone is no vulnerability. A kernel that nobody speaks of is no fix: nothing can be told of it.
     """
-    lacks = image.kernel_lacks or _OTHER_KERNEL if was_kernel else image.lacks
+    lacks = None if is_ignored else image.kernel_lacks or _OTHER_KERNEL if was_kernel else image.lacks
     if lacks is not None:
         state, reason, rule = ExposureState.UNKNOWN, None, lacks
     else:
-        state, reason = ExposureState.COVERED, CoveredBy.NOT_AFFECTED
-        rule = "nothing is installed that it is told of as a vulnerability"
+        state, reason, rule = ExposureState.COVERED, CoveredBy.NOT_AFFECTED, _IGNORED if is_ignored else _GONE
     return _finding(cve, grade, None, state=state, reason=reason, remedy=Remedy.NONE, rule=rule, is_kernel=was_kernel)
 
 
+_IGNORED = "what is said of it is not about this architecture, or does not count it as a vulnerability"
+_GONE = "nothing is installed that it is told of as a vulnerability"
 _OTHER_KERNEL = "the running kernel is none of those that it is told of"
 
 
@@ -153,27 +154,19 @@ _SETTLED: Mapping[Ruling, dict[str, object]] = {
 
 def _finding(cve: Cve, grade: GradeNow, found: Assessment | None, **decided: object) -> Finding:
     said = None if found is None else found.told.said
-    own = Severity.UNKNOWN if said is None else said.severity
+    own = Severity.UNKNOWN if found is None else found.severity
     return Finding.model_validate(
         {
             "cve": cve,
             "severity": grade.severity if own is Severity.UNKNOWN else own,
             "disclosed": (said and said.disclosed) or grade.disclosed,
-            "fix_available": _fix_date(found),
+            "fix_available": None if found is None else found.fix_known,
             "kev_due": grade.kev_due,
             "kev_since": grade.kev_since,
             "packages": found.component.binaries if found is not None else (),
             **decided,
         }
     )
-
-
-def _fix_date(found: Assessment | None) -> datetime | None:
-    """When the fix was published, or else reached us. What came with the first import of its feed had reached the world
-    at some time before: that cannot be told."""
-    if found is None or found.told.said.fixed is None:
-        return None
-    return found.told.said.published or (None if found.told.is_baseline else found.told.since)
 
 
 def _says(found: Assessment) -> str:

@@ -544,3 +544,38 @@ def test_what_the_catalogue_covers_names_the_packages_that_scanners_see() -> Non
     found = knows.finding(facts, CVE, NOW)
     assert found is not None
     assert (CoveredBy.LIVE_PATCHED, kernel.package) == (found.reason, found.packages[0][0])
+
+
+def test_a_fix_that_is_restated_keeps_its_date() -> None:
+    """A severity or a note that changes makes no fix newer than it is."""
+    first = told(statement(fixed="9"), since=LATER, until=NOW)
+    again = told(statement(fixed="9", severity=Severity.HIGH), since=NOW)
+    baseline = told(statement(fixed="9"), until=NOW)
+    dates = [
+        found.fix_available
+        for said in ((first, again), (baseline, again))
+        if (found := finding(debian(LIBSSL), *said, packages=(LIBSSL,))) is not None
+    ]
+    assert [LATER, None] == dates
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_distribution_s_severity_counts_whichever_of_its_feeds_knows_it(turned: bool) -> None:
+    """In whatever order they were imported."""
+    both = [
+        told(statement(fixed="9"), feed="debian"),
+        told(statement(fixed="9", severity=Severity.CRITICAL), feed="osv/Debian"),
+        told(Grade(cve=CVE, severity=Severity.LOW, where="/"), feed="redhat"),
+    ]
+    found = finding(debian(LIBSSL), *(both[::-1] if turned else both), packages=(LIBSSL,))
+    assert found is not None
+    assert Severity.CRITICAL is found.severity
+
+
+def test_a_distribution_that_could_not_be_read_is_a_gap_and_no_withdrawal() -> None:
+    """The window stays open, and goes on when it can be read again."""
+    flaw = told(statement(fixed="9"))
+    unread = debian(LIBSSL).model_copy(update={"os": None})
+    found = followed(debian(LIBSSL), unread, debian(LIBSSL), said=[flaw], packages=(LIBSSL,))
+    assert (EXPOSED, [None], False) == (found.state, [span.closed_at for span in found.spans], found.is_over)
+    assert [(at(0), at(120))] == [(gap.start, gap.end) for gap in found.spans[0].gaps]
