@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, literal, select, text, tuple_
+from sqlalchemy import Boolean, ColumnElement, Connection, Row, Select, delete, func, literal, select, text, tuple_
 
 from orchestrator.core.exposure_states import CoveredBy, ExposureState, Remedy
 from orchestrator.core.exposure_tally import ExposureTally, summed
@@ -28,6 +28,8 @@ class SqlExposures:
 
     def __init__(self, database: Database) -> None:
         self._database, self._sets = database, CveSets()
+        # How many closures some reader has read, and the number of the last of them.
+        self._read = 0, 0
 
     def replace_many(self, standings: Mapping[str, Sequence[Standing]]) -> None:
         """The standings of many hosts in one transaction."""
@@ -88,13 +90,12 @@ class SqlExposures:
     def tallies(self, now: Moment) -> tuple[ExposureTally, ...]:
         """What is not over, of hosts that are not retired, counted in the database. Few hosts are retired or overdue:
         the others are counted along an index."""
-        retired, overdue = select(HOSTS.c.id).where(HOSTS.c.retired_at.is_not(None)), _overdue(now)
-        told = _counted(STANDINGS.c.host_id.not_in(retired.union(overdue)))
-        silent = _counted(STANDINGS.c.host_id.in_(overdue))
+        overdue = _overdue(now).cte("overdue")
+        retired, silent = select(HOSTS.c.id).where(HOSTS.c.retired_at.is_not(None)), select(overdue.c.id)
+        told = _counted(STANDINGS.c.host_id.not_in(retired.union(silent)), is_silent=False)
+        untold = _counted(STANDINGS.c.host_id.in_(silent), is_silent=True)
         with self._database.read() as connection:
-            counted = [_tally(row) for row in connection.execute(told)]
-            unknown = [_tally(row, state=ExposureState.UNKNOWN) for row in connection.execute(silent)]
-        return summed([*counted, *unknown])
+            return summed(_tally(row) for row in connection.execute(told.union_all(untold)))
 
     def overdue(self, now: Moment) -> Mapping[Severity, int]:
         """Exposures whose window is open and past its due date, of hosts that are not retired, by severity."""
@@ -116,16 +117,24 @@ class SqlExposures:
 
     def closures(self, skip: int = 0, most: int | None = None) -> tuple[Closure, ...]:
         """Every closure but the first ``skip``, at most so many, in the order in which they were appended."""
-        return self._closures(select(CLOSURES).order_by(CLOSURES.c.id).offset(skip).limit(most))
+        # Whoever reads on from the last one need not have all before counted again.
+        read, last = self._read if self._read[0] <= skip else (0, 0)
+        query = select(CLOSURES).where(CLOSURES.c.id > last).order_by(CLOSURES.c.id).offset(skip - read).limit(most)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+            found = self._closures(connection, rows)
+        if rows:
+            self._read = skip + len(rows), rows[-1].id
+        return found
 
     def closed_since(self, moment: Moment) -> tuple[Closure, ...]:
         """Closures of then and later, in the order in which they were appended."""
-        return self._closures(select(CLOSURES).where(CLOSURES.c.closed_at >= moment).order_by(CLOSURES.c.id))
-
-    def _closures(self, query: Select[Any]) -> tuple[Closure, ...]:
+        query = select(CLOSURES).where(CLOSURES.c.closed_at >= moment).order_by(CLOSURES.c.id)
         with self._database.read() as connection:
-            rows = connection.execute(query).all()
-            marks = self._sets.read(connection, (row.cve_set for row in rows))
+            return self._closures(connection, connection.execute(query).all())
+
+    def _closures(self, connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Closure, ...]:
+        marks = self._sets.read(connection, (row.cve_set for row in rows))
         return tuple(
             Closure(host_id=row.host_id, span=Span.model_validate_json(row.span), marks=marks[row.cve_set])
             for row in rows
@@ -174,16 +183,17 @@ def _overdue(now: Moment) -> Select[Any]:
     return seen.where(HOSTS.c.retired_at.is_(None), SIGHTINGS.c.expected_by < now)
 
 
-def _counted(condition: ColumnElement[bool]) -> Select[Any]:
+def _counted(condition: ColumnElement[bool], *, is_silent: bool) -> Select[Any]:
     kind = (STANDINGS.c.severity, STANDINGS.c.state, STANDINGS.c.remedy)
     counts = (func.sum(STANDINGS.c.count).label("sum"), func.min(STANDINGS.c.opened_at).label("oldest"))
-    return select(*kind, *counts).where(STANDINGS.c.is_over.is_(False), condition).group_by(*kind)
+    told = literal(is_silent, Boolean).label("is_silent")
+    return select(*kind, *counts, told).where(STANDINGS.c.is_over.is_(False), condition).group_by(*kind)
 
 
-def _tally(row: Row[Any], state: ExposureState | None = None) -> ExposureTally:
+def _tally(row: Row[Any]) -> ExposureTally:
     return ExposureTally(
         severity=row.severity,
-        state=state or row.state,
+        state=ExposureState.UNKNOWN if row.is_silent else row.state,
         remedy=row.remedy,
         count=int(row.sum),
         oldest=row.oldest,
