@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from orchestrator.core.advisories import FeedImport, Imported
-from orchestrator.errors import FeedInvalid, InvalidInput, PatchwaveError
+from orchestrator.errors import Conflict, FeedInvalid, InvalidInput, PatchwaveError
 from orchestrator.ports.advisories import AdvisoryFeed, FeedFile, FeedStore
 from orchestrator.ports.feeds import LikelihoodFeed
 from orchestrator.ports.runtime import Clock
@@ -104,7 +104,9 @@ class ImportAdvisories:
         try:
             imported = self._import(file)
         except PatchwaveError as exc:
-            self.store.failed(file.feed, now, str(exc), file.source)
+            # Where somebody else was faster, the feed is as good as they made it.
+            if not isinstance(exc, Conflict):
+                self.store.failed(file.feed, now, str(exc), file.source)
             return FeedResult(feed=file.feed, state=FeedState.FAILED, source=file.source, error=exc)
         state = FeedState.OUTDATED if imported.is_outdated else FeedState.IMPORTED
         return FeedResult(feed=file.feed, state=state, source=file.source, imported=imported)

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, func, select, update
 
 from orchestrator.core.advisories import Entry, FeedImport, FeedStatus, Imported, Likelihood
 from orchestrator.core.model import Moment
-from orchestrator.errors import Conflict
+from orchestrator.errors import Conflict, NotAvailable
+from orchestrator.store import changes
 from orchestrator.store.advisory_tables import ADVISORIES, FEEDS
 from orchestrator.store.database import Database
 from orchestrator.store.feed_import import Reading, Writing, known_entries
@@ -44,6 +45,7 @@ class SqlFeeds:
                     "entries": _entries(connection, about.feed),
                     "statements": before.statements + writing.statements,
                 }
+                changes.concerning(connection, writing.packages, writing.cves)
                 _finish(connection, about, before, has_changed=spool.tell() > 0 or bool(gone), **counted)
         return writing.imported(reading.counts, len(gone))
 
@@ -91,8 +93,12 @@ class SqlFeeds:
 
 @contextmanager
 def _spool() -> Iterator[IO[bytes]]:
-    with tempfile.TemporaryFile(prefix="patchwave-feed-", buffering=1 << 20) as spool:
-        yield spool
+    """A temporary file. Raises `NotAvailable` where it cannot be written."""
+    try:
+        with tempfile.TemporaryFile(prefix="patchwave-feed-", buffering=1 << 20) as spool:
+            yield spool
+    except OSError as exc:
+        raise NotAvailable(f"a temporary file cannot be written: {exc.strerror}; TMPDIR names another place") from exc
 
 
 class _Stand(FeedStatus):

@@ -1,11 +1,13 @@
 """Files that somebody brings: recognised first, then taken in, each whole or not at all."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from orchestrator.core.advisories import Imported
-from orchestrator.errors import FeedInvalid, InvalidInput
+from orchestrator.core.advisories import Entry, Imported
+from orchestrator.errors import Conflict, FeedInvalid, InvalidInput
+from orchestrator.ports.advisories import FeedFile
 from orchestrator.services.import_advisories import FeedState, merged
 from tests.services.feeds import Desk, FakeFeed, error_of, states
 
@@ -65,6 +67,26 @@ def test_a_broken_file_leaves_the_others_alone(desk: Desk, tmp_path: Path) -> No
     assert "is broken" == str(error_of(results[0]))
     one, _two = desk.store.feeds.statuses()
     assert ("is broken", 1) == (one.error, one.entries)
+
+
+class Outrun(FakeFeed):
+    """Whenever it is read, somebody else was faster."""
+
+    def entries(self, file: FeedFile) -> Iterator[Entry]:
+        """As the store says when it is to write them."""
+        raise Conflict(f"somebody else imported {file.feed} meanwhile")
+
+
+def test_whoever_is_outrun_is_told_and_the_feed_has_not_failed(tmp_path: Path) -> None:
+    """It stands as the faster import left it."""
+    desk = Desk(FakeFeed("one"))
+    file = written(tmp_path, "a", "one:\n1\n")
+    desk.take([file])
+    outrun = Desk(Outrun("one"), store=desk.store)
+    (result,) = outrun.take([file])
+    assert (FeedState.FAILED, "conflict") == (result.state, error_of(result).code)
+    (status,) = desk.store.feeds.statuses()
+    assert (None, 1) == (status.error, status.entries)
 
 
 def test_a_bug_in_one_feed_does_not_keep_what_another_changed_from_the_hosts(desk: Desk, tmp_path: Path) -> None:

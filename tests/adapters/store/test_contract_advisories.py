@@ -1,7 +1,9 @@
 """What every store does with published vulnerability data."""
 
+import tempfile
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from orchestrator.core.advisories import (
     Statement,
 )
 from orchestrator.core.patches import Severity
-from orchestrator.errors import Conflict, FeedInvalid
+from orchestrator.errors import Conflict, FeedInvalid, NotAvailable
 from orchestrator.ports.store import Store
 from tests.adapters.store.samples import T0
 
@@ -271,6 +273,18 @@ def test_a_feed_that_is_imported_in_between_is_a_conflict(store: Store) -> None:
     with pytest.raises(Conflict, match="debian"):
         store.feeds.import_entries(about(2), slow())
     assert [(statement(fixed="2"), *days(1, None))] == told(store)
+
+
+def test_without_room_for_temporary_files_nothing_changes(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error says what to do about it."""
+    if type(store).__name__ == "FakeStore":
+        return
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(NotAvailable, match="temporary file cannot be written: No such file or directory; TMPDIR"):
+        store.feeds.import_entries(about(), [entry(statement())])
+    assert () == store.feeds.statuses()
 
 
 def test_feeds_do_not_touch_each_other(store: Store) -> None:
