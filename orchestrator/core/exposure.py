@@ -4,24 +4,21 @@ The rules are drawn in ``docs/exposure.md``. What is decided for an instant depe
 by then, but for the opening of a window between two checks; so what has closed stays closed as it is.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from orchestrator.core.catalogue import Catalogue
+from orchestrator.core.courses import DueOf, Found, Times
 from orchestrator.core.exposure_states import ExposureState, Remedy
 from orchestrator.core.exposure_walk import Draft, Walk, follow
 from orchestrator.core.matcher import Matcher
 from orchestrator.core.patches import Cve, Patch, Severity
 from orchestrator.core.sightings import Sighting
-from orchestrator.core.standings import Gap, Mark, Span, Standing, exposures
+from orchestrator.core.standings import Gap, Span, Standing, exposures
 from orchestrator.core.timeline import Era, Interval, Piece, eras, pieces
 from orchestrator.core.timelines import Shared, Timelines
 from orchestrator.core.tracks import Track
 from orchestrator.core.windows import Exposure
-
-DueOf = Callable[[Sequence[Span], date | None, datetime | None, datetime], tuple[datetime | None, str | None]]
-"""From the windows of a host and CVE so far, KEV's date, since when that is known, and when the last one closed (or
-now), to when that is due by which policy: see `core.sla.due`."""
 
 
 def standings(
@@ -42,8 +39,9 @@ def standings(
     life = eras(history, now, retired_at, incarnated_at or {})
     if not life:
         return ()
-    made = (_standing(life, shared, timelines, now, due) for shared in timelines.shared(life))
-    return tuple(one for one in made if one is not None)
+    times = Times.of(life, now)
+    course = timelines.course(life, times, lambda: _found(life, timelines))
+    return course.put_in(times, due, now)
 
 
 def windows(
@@ -90,9 +88,12 @@ def _cut(life: Sequence[Era], tracks: Sequence[Track]) -> list[tuple[Era, tuple[
     return found
 
 
-def _standing(
-    life: Sequence[Era], shared: Shared, timelines: Timelines, now: datetime, due: DueOf | None
-) -> Standing | None:
+def _found(life: Sequence[Era], timelines: Timelines) -> list[Found]:
+    made = (_standing(life, shared, timelines) for shared in timelines.shared(life))
+    return [one for one in made if one is not None]
+
+
+def _standing(life: Sequence[Era], shared: Shared, timelines: Timelines) -> Found | None:
     walk = follow(_cut(life, shared.tracks))
     if not walk.concerns_host:
         return None
@@ -101,23 +102,22 @@ def _standing(
     state = ExposureState.UNKNOWN if ended is not None else current.state
     gaps = [Gap(part.start, part.end) for part in line if part.state is ExposureState.UNKNOWN]
     # The gap that still goes on is left out: it is between ``since`` and whenever one asks.
-    over = gaps[:-1] if ended is None and state is ExposureState.UNKNOWN else gaps
+    over = tuple(gaps[:-1] if ended is None and state is ExposureState.UNKNOWN else gaps)
     told = walk.finding if walk.finding is not None and walk.finding.state is state else None
     end = life[-1].end
     ends = [(one.seen, one.until, one.closed_at is None and one.until == end) for one in walk.drafts]
-    marks = timelines.marks(shared, ends, (life[-1].sightings[-1], end))
-    return Standing(
+    standing = Standing(
         host_id=walk.host_id,
         severity=_severity(walk),
         state=state,
         reason=told.reason if told is not None else None,
         remedy=walk.finding.remedy if walk.finding is not None else Remedy.NONE,
         since=ended if ended is not None else current.start,
-        spans=_with_due([_span(draft, over) for draft in walk.drafts], marks[0], now, due),
+        spans=tuple(_span(draft, over) for draft in walk.drafts),
         is_over=ended is not None,
-        unknown_seconds=sum((gap.end - gap.start).total_seconds() for gap in over),
-        marks=marks,
+        marks=timelines.marks(shared, ends, (life[-1].sightings[-1], end)),
     )
+    return Found(standing, over)
 
 
 def _severity(walk: Walk) -> Severity:
@@ -141,14 +141,3 @@ def _span(draft: Draft, gaps: Sequence[Gap]) -> Span:
         boot_id=draft.boot_id,
         gaps=within,
     )
-
-
-def _with_due(spans: Sequence[Span], mark: Mark, now: datetime, due: DueOf | None) -> tuple[Span, ...]:
-    """KEV's date is the same for all CVEs of a timeline."""
-    if due is None:
-        return tuple(spans)
-    dated = []
-    for index, span in enumerate(spans):
-        at, policy = due(spans[: index + 1], mark.kev_due, mark.kev_since, span.closed_at or now)
-        dated.append(span.model_copy(update={"due_at": at, "policy": policy}))
-    return tuple(dated)

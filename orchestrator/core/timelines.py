@@ -2,10 +2,12 @@
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
+from orchestrator.core.courses import Course, Found, Times
 from orchestrator.core.exposure_states import CoveredBy, ExposureState, Remedy
 from orchestrator.core.facts import Kernel
 from orchestrator.core.findings import Finding, Kind
@@ -26,6 +28,9 @@ class Shared:
     tracks: tuple[Track, ...]
 
 
+KEPT = 200_000
+"""Standings of courses that are kept for the next host, some 200 MB."""
+
 Instant = tuple[Sighting, datetime]
 Reach = tuple[View, datetime, datetime]
 """A view, and from when to when a host showed it."""
@@ -40,23 +45,46 @@ class _Alike:
 
 
 class Timelines:
-    """Groups, with a memory: hosts with the same views at the same times share them."""
+    """Groups, with a memory: hosts with the same views and the same order of events share them."""
 
     def __init__(self, matcher: Matcher) -> None:
         self.matcher = matcher
-        self._known: dict[Hashable, tuple[Shared, ...]] = {}
+        self._courses: dict[Hashable, Course] = {}
+        self._kept = 0
+        self._changes: dict[Hashable, tuple[datetime, ...]] = {}
         self._alike: dict[Hashable, tuple[_Alike, ...]] = {}
         self._dates: dict[Hashable, tuple[datetime, ...]] = {}
         self._marks: dict[Hashable, tuple[Mark, ...]] = {}
 
+    def course(self, eras: Sequence[Era], times: Times, found: Callable[[], Iterable[Found]]) -> Course:
+        """What hosts with the same views share whose times come in the same order; ``found``: makes it of this one."""
+        views = [self.matcher.view_of(one) for era in eras for one in era.sightings]
+        lives = tuple((len(era.sightings), era.ended_by) for era in eras)
+        numbers = tuple(view.number for view in views)
+        key = (numbers, lives, times.order(self._told(numbers, views)))
+        if key not in self._courses:
+            if self._kept > KEPT:
+                self._courses, self._kept = {}, 0
+            self._courses[key] = Course(times, found())
+            self._kept += len(self._courses[key])
+        return self._courses[key]
+
     def shared(self, eras: Sequence[Era]) -> tuple[Shared, ...]:
         """The groups of all CVEs that were ever more than fixed on this host."""
         reaches = [(self.matcher.view_of(one), one.first_seen, end) for era in eras for one, end in era.reaches()]
-        key = tuple(self._reach_key(view, start, end) for view, start, end in reaches)
-        # Where something changed within a reach, the instants decide: only then hosts differ by their own times.
-        if key not in self._known:
-            self._known[key] = tuple(self._grouped(reaches))
-        return self._known[key]
+        return tuple(self._grouped(reaches))
+
+    def _told(self, numbers: Hashable, views: Sequence[View]) -> Sequence[datetime]:
+        """Whenever something was told that matters to a host that had these views."""
+        if numbers not in self._changes:
+            found = {at for view in views for at in self.matcher.instants(view)}
+            for alike in self._all_alike(views):
+                for one in chain.from_iterable(track.steps for track in alike.tracks):
+                    found.add(one.at)
+                    if one.kind is not None and one.kind.known_from is not None:
+                        found.add(one.kind.known_from)
+            self._changes[numbers] = tuple(sorted(found))
+        return self._changes[numbers]
 
     def track(self, eras: Sequence[Era], cve: Cve) -> tuple[Track, ...]:
         """One CVE's tracks, for each sighting."""
@@ -99,10 +127,6 @@ class Timelines:
             None if last is None else last.kev_due,
             None if last is None else last.kev_since,
         )
-
-    def _reach_key(self, view: View, start: datetime, end: datetime) -> Hashable:
-        instants = self.matcher.instants(view)
-        return view.number, bisect_right(instants, start), bisect_left(instants, end), bisect_right(instants, end)
 
     def _grouped(self, reaches: Sequence[Reach]) -> Iterable[Shared]:
         groups: defaultdict[Hashable, list[_Alike]] = defaultdict(list)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from orchestrator.core.advisories import Imported
-from orchestrator.core.exposure import DueOf, standings
+from orchestrator.core.courses import DueOf
+from orchestrator.core.exposure import standings
 from orchestrator.core.identity import HostRecord
 from orchestrator.core.sla import due
 from orchestrator.core.sla_policy import Adopted
