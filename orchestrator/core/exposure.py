@@ -28,15 +28,17 @@ def standings(
     now: datetime,
     retired_at: datetime | None = None,
     incarnated_at: Mapping[int, datetime] | None = None,
+    retirements: Sequence[datetime] = (),
     due: DueOf | None = None,
 ) -> tuple[Standing, ...]:
     """Where one host stands with every CVE that concerns it, and all windows up to now, those of one timeline together.
 
     ``history`` are its sightings, those that overlap a mutation left out; what is later than ``now`` is not looked at.
     ``timelines`` is shared by many hosts. ``incarnated_at`` says since when each incarnation is trusted, as far as
-    known: the windows of the one before end there. ``due``: without it, nothing is due.
+    known: the windows of the one before end there. ``retirements`` are those that it came back from. ``due``: without
+    it, nothing is due.
     """
-    life = eras(history, now, retired_at, incarnated_at or {})
+    life = eras(history, now, retired_at, incarnated_at or {}, retirements)
     if not life:
         return ()
     times = Times.of(life, now)
@@ -51,9 +53,17 @@ def windows(
     now: datetime,
     retired_at: datetime | None = None,
     incarnated_at: Mapping[int, datetime] | None = None,
+    retirements: Sequence[datetime] = (),
 ) -> tuple[Exposure, ...]:
     """The same for one host alone, one by one, by CVE."""
-    found = standings(history, _timelines(patches), now=now, retired_at=retired_at, incarnated_at=incarnated_at)
+    found = standings(
+        history,
+        _timelines(patches),
+        now=now,
+        retired_at=retired_at,
+        incarnated_at=incarnated_at,
+        retirements=retirements,
+    )
     return tuple(sorted((one for standing in found for one in exposures(standing)), key=lambda one: one.cve))
 
 
@@ -65,13 +75,14 @@ def timeline(
     now: datetime,
     retired_at: datetime | None = None,
     incarnated_at: Mapping[int, datetime] | None = None,
+    retirements: Sequence[datetime] = (),
 ) -> tuple[Interval, ...]:
     """What one CVE was to the host at every instant since both were known, without overlaps.
 
     There is a gap only where it was not known: after the last source took it back until another told of it, and between
     the end of one incarnation and the first check of the next.
     """
-    life = eras(history, now, retired_at, incarnated_at or {})
+    life = eras(history, now, retired_at, incarnated_at or {}, retirements)
     walk = follow(_cut(life, _timelines(patches).track(life, cve)))
     return tuple(part for part in walk.timeline() if part.start < part.end)
 

@@ -1,6 +1,7 @@
 """The time of one host, cut into pieces in which neither its facts changed nor what is told of a CVE, and what the CVE
 was to it in every one of them."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -72,21 +73,34 @@ class Piece:
 
 
 def eras(
-    history: Sequence[Sighting], now: datetime, retired_at: datetime | None, incarnated_at: Mapping[int, datetime]
+    history: Sequence[Sighting],
+    now: datetime,
+    retired_at: datetime | None,
+    incarnated_at: Mapping[int, datetime],
+    retirements: Sequence[datetime] = (),
 ) -> tuple[Era, ...]:
-    """The incarnations of a host, oldest first. One ends when the next one was trusted, or else first seen."""
+    """The lives of a host, oldest first. One ends when another machine was trusted, or else first seen; and when the
+    host was retired, even if it came back: ``retirements`` are those that it came back from."""
     final = now if retired_at is None else min(now, retired_at)
+    ended = sorted(at for at in {*retirements, *([] if retired_at is None else [retired_at])} if at <= now)
     ordered = sorted(history, key=lambda one: (one.incarnation, one.first_seen))
-    runs = [(number, tuple(run)) for number, run in groupby(ordered, key=lambda one: one.incarnation)]
+    runs = [(key, tuple(run)) for key, run in groupby(ordered, key=lambda one: _life(one, ended))]
     found = []
-    for index, (number, run) in enumerate(runs):
-        end = _replaced_at(number, run, runs[index + 1][1] if index + 1 < len(runs) else (), incarnated_at)
+    for index, ((incarnation, retired), run) in enumerate(runs):
+        following = next((later for (other, _), later in runs[index + 1 :] if other != incarnation), ())
+        end = _replaced_at(incarnation, run, following, incarnated_at)
         cut = ClosedBy.HOST_REPLACED if end is not None and end <= final else None
-        if cut is None and retired_at is not None and retired_at <= now:
-            cut = ClosedBy.WITHDRAWN
+        withdrawn = next(iter(ended[retired:]), None)
+        if withdrawn is not None and (end is None or withdrawn < end):
+            end, cut = withdrawn, ClosedBy.WITHDRAWN
         stop = final if end is None else min(end, final)
         found.append(Era(sightings=tuple(one for one in run if one.first_seen <= stop), end=stop, ended_by=cut))
     return tuple(era for era in found if era.sightings)
+
+
+def _life(sighting: Sighting, retirements: Sequence[datetime]) -> tuple[int, int]:
+    """The incarnation, and how often it had been retired by then."""
+    return sighting.incarnation, bisect_left(retirements, sighting.first_seen)
 
 
 def _replaced_at(

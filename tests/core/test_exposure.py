@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.core.catalogue import Catalogue
 from orchestrator.core.exposure import timeline, windows
-from orchestrator.core.exposure_report import exposed_seconds, exposure_row, is_over
+from orchestrator.core.exposure_report import exposed_seconds, exposure_row
 from orchestrator.core.exposure_states import ClosedBy, CoveredBy, ExposureClock, ExposureState, Remedy
 from orchestrator.core.facts import PatchState
 from orchestrator.core.matcher import Matcher
@@ -265,7 +265,7 @@ def test_a_replaced_host_that_was_not_seen_again_is_over() -> None:
     assert [(100.0, ClosedBy.HOST_REPLACED, None)] == [
         (minute(one.closed_at), one.method, one.tool) for one in found.windows
     ]
-    assert is_over(found)
+    assert found.is_over
 
 
 def test_without_the_date_of_the_new_incarnation_its_first_check_ends_the_old_windows() -> None:
@@ -282,7 +282,7 @@ def test_a_retired_host_ends_withdrawn_never_fixed() -> None:
     assert [(1440.0, ClosedBy.WITHDRAWN, None)] == [
         (minute(one.closed_at), one.method, one.tool) for one in found.windows
     ]
-    assert (UNKNOWN, at(1440), True) == (found.state, found.since, is_over(found))
+    assert (UNKNOWN, at(1440), True) == (found.state, found.since, found.is_over)
     assert 0.0 == exposed_seconds(found, at(9000))[ExposureClock.DETECTED]
 
 
@@ -365,3 +365,15 @@ def test_a_host_covered_from_the_start_has_a_row_without_dates() -> None:
         row["method"],
         row["exposed_seconds"],
     )
+
+
+def test_a_host_that_comes_back_from_retirement_begins_anew() -> None:
+    """What ended when it was retired stays ended; its next check opens a window of its own."""
+    sightings = history(check(0, BARE), check(300, BARE), check(310, PATCHED))
+    (found,) = windows(sightings, [LAB_1], now=at(400), retirements=[at(100)])
+    assert [(0.0, 100.0, ClosedBy.WITHDRAWN), (300.0, 310.0, ClosedBy.LIVE_PATCH)] == [
+        (minute(one.detected_at), minute(one.closed_at), one.method) for one in found.windows
+    ]
+    (before,) = windows(sightings[:1], [LAB_1], now=at(250), retirements=[at(100)])
+    assert found.windows[:1] == before.windows
+    assert before.is_over
