@@ -5,16 +5,13 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.core.exposed_time import ExposedTime, Stretch
 from orchestrator.core.exposure_states import ClosedBy, ExposureClock
-from orchestrator.core.mark_dates import Instants, MarkDates
+from orchestrator.core.mark_dates import CLOCKS, Instants, MarkDates
 from orchestrator.core.model import Frozen
-from orchestrator.core.percentiles import Batch, Durations
+from orchestrator.core.percentiles import Durations
 from orchestrator.core.sla import SlaState
 from orchestrator.core.standings import Span
 
 DAY = 86_400.0
-
-NOT_FIXED = frozenset({ClosedBy.WITHDRAWN, ClosedBy.HOST_REPLACED})
-"""Ends of a window that are no fix: outside time to patch."""
 
 
 class ClockSummary(Frozen):
@@ -66,14 +63,7 @@ class Measured:
         self.method = method
         self.boot = (host_id, span.boot_id) if method is ClosedBy.LIVE_PATCH else None
         self.windows = len(dates.cves)
-        self.by_clock = (
-            dates.since_disclosed(at, is_reopened=span.is_reopened),
-            dates.since_fixes(at),
-            Batch((at.known_since(at.detected), float(self.windows)), self.windows),
-        )
-
-
-_CLOCKS = (ExposureClock.DISCLOSED, ExposureClock.FIX_AVAILABLE, ExposureClock.DETECTED)
+        self.by_clock = dates.spent(at, is_reopened=span.is_reopened)
 
 
 class ExposureCounts:
@@ -100,8 +90,8 @@ class ExposureCounts:
         self.unknown = 0
         self.methods: Counter[ClosedBy] = Counter()
         self.sla: Counter[SlaState] = Counter()
-        self.durations = tuple(Durations() for _ in _CLOCKS)
-        self.untold = [0 for _ in _CLOCKS]
+        self.durations = tuple(Durations() for _ in CLOCKS)
+        self.untold = [0 for _ in CLOCKS]
         self.boots: set[tuple[str, str | None]] = set()
         self.time: dict[str, ExposedTime] = {}
         self.cve_seconds = 0.0
@@ -155,7 +145,7 @@ class ExposureCounts:
 
     def row(self, key: str | None) -> ExposureRow:
         """What it came to."""
-        fixed = {method: count for method, count in sorted(self.methods.items()) if method not in NOT_FIXED}
+        fixed = {method: count for method, count in sorted(self.methods.items()) if method.is_fix}
         return ExposureRow(
             key=key,
             closed=sum(fixed.values()),
@@ -178,7 +168,7 @@ class ExposureCounts:
         return self.cve_seconds if self._is_of_one_cve else sum(time.seconds() for time in self.time.values())
 
     def _clocks(self) -> Iterator[tuple[ExposureClock, ClockSummary]]:
-        for clock, durations, untold in zip(_CLOCKS, self.durations, self.untold, strict=True):
+        for clock, durations, untold in zip(CLOCKS, self.durations, self.untold, strict=True):
             median, p90 = durations.percentiles(50, 90)
             yield (
                 clock,

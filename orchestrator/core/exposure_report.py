@@ -19,11 +19,6 @@ def exposed_seconds(exposure: Exposure, now: datetime) -> dict[ExposureClock, fl
     return {clock: _total([_seconds(exposure, window, clock, now) for window in exposure.windows]) for clock in _STARTS}
 
 
-def is_over(exposure: Exposure) -> bool:
-    """Whether the CVE no longer concerns the host, without having been fixed: withdrawn, or another machine now."""
-    return exposure.is_over
-
-
 def unknown_seconds(exposure: Exposure, now: datetime) -> float:
     """How long nobody could tell, so far: the gaps that have ended, and the one that goes on."""
     goes_on = exposure.state is ExposureState.UNKNOWN and not exposure.is_over

@@ -52,6 +52,11 @@ class ClosedBy(StrEnum):
     HOST_REPLACED = "host_replaced"
     """Another machine took the name: not a fix."""
 
+    @property
+    def is_fix(self) -> bool:
+        """Whether it counts as a time to patch."""
+        return self not in {ClosedBy.WITHDRAWN, ClosedBy.HOST_REPLACED}
+
 
 class ExposureClock(StrEnum):
     """The three clocks of a window; never mixed."""

@@ -11,14 +11,13 @@ from pydantic import model_validator
 
 from orchestrator.core.acceptances import AcceptedRisks
 from orchestrator.core.exposed_time import Stretch, without
-from orchestrator.core.exposure_counts import NOT_FIXED, ExposureCounts, ExposureRow, Measured
+from orchestrator.core.exposure_counts import ExposureCounts, ExposureRow, Measured
 from orchestrator.core.exposure_states import ExposureState
-from orchestrator.core.findings import WORST_FIRST
 from orchestrator.core.identity import HostRecord
 from orchestrator.core.mark_dates import DatesKept, Instants, MarkDates
 from orchestrator.core.meanings import Meaning
 from orchestrator.core.model import Frozen, Moment
-from orchestrator.core.patches import Severity
+from orchestrator.core.patches import WORST_FIRST, Severity
 from orchestrator.core.sla import SlaState, sla_state
 from orchestrator.core.sla_policy import DueSoon
 from orchestrator.core.standings import Closure, Span, Standing
@@ -119,7 +118,7 @@ class _Report:
             return
         at = Instants.of(span, closed)
         stretches = self._stretches(at)
-        is_in, is_fix = span.closed_at < self._asked.period.end, span.method not in NOT_FIXED
+        is_in, is_fix = span.closed_at < self._asked.period.end, span.method.is_fix
         for rows, dates in self._parts(host, closure, span.severity, span.tool or span.method):
             count = len(dates.cves)
             measured = Measured(host.id, span, span.method, at, dates) if is_in and is_fix else None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from orchestrator.core.exposure_counts import NOT_FIXED, ClockSummary, ExposureRow
+from orchestrator.core.exposure_counts import ClockSummary, ExposureRow
 from orchestrator.core.exposure_states import ClosedBy, ExposureClock
 from orchestrator.core.exposure_summary import ExposureSummary
 from orchestrator.core.host_view import moment
@@ -11,7 +11,7 @@ from orchestrator.core.host_view import moment
 Json = dict[str, Any]
 
 COUNTS = ("open", "breached", "due_soon", "accepted", "unknown", "closed", "withdrawn", "host_replaced")
-METHODS = tuple(method for method in ClosedBy if method not in NOT_FIXED)
+METHODS = tuple(method for method in ClosedBy if method.is_fix)
 DAYS = ("exposed_host_days", "exposed_cve_days")
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from orchestrator.core.exposure_states import ExposureState, Remedy
 from orchestrator.core.model import Frozen, Moment
 from orchestrator.core.patches import Severity
-from orchestrator.core.standings import Standing
 
 
 class ExposureTally(Frozen):
@@ -16,18 +15,6 @@ class ExposureTally(Frozen):
     remedy: Remedy
     count: int
     oldest: Moment | None = None
-
-
-def tally(standing: Standing) -> ExposureTally:
-    """One standing, counted: each of its CVEs is an exposure."""
-    last = standing.spans[-1] if standing.spans else None
-    return ExposureTally(
-        severity=standing.severity,
-        state=standing.state,
-        remedy=standing.remedy,
-        count=len(standing.marks),
-        oldest=last.detected_at if last is not None and last.closed_at is None else None,
-    )
 
 
 def summed(tallies: Iterable[ExposureTally]) -> tuple[ExposureTally, ...]:

@@ -6,9 +6,7 @@ from typing import NamedTuple
 
 from orchestrator.core.exposure_states import CoveredBy, ExposureState, Remedy
 from orchestrator.core.model import Frozen, Moment
-from orchestrator.core.patches import Cve, Severity
-
-WORST_FIRST = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.UNKNOWN)
+from orchestrator.core.patches import WORST_FIRST, Cve, Severity
 
 
 class Finding(Frozen):

@@ -7,9 +7,11 @@ from datetime import datetime
 from itertools import accumulate
 from typing import NamedTuple
 
+from orchestrator.core.exposure_states import ExposureClock
 from orchestrator.core.percentiles import Batch
 from orchestrator.core.standings import Mark, Span
 
+CLOCKS = (ExposureClock.DISCLOSED, ExposureClock.FIX_AVAILABLE, ExposureClock.DETECTED)
 _KEPT = 200_000
 """CVEs whose dates are kept for the next host that has the same."""
 
@@ -52,14 +54,15 @@ class MarkDates:
         self.disclosed = _Dates(disclosed for disclosed, _ in dated if disclosed is not None)
         self.fixes = _Dates(_later(fix, disclosed) for disclosed, fix in dated if fix is not None)
 
-    def since_disclosed(self, at: Instants, *, is_reopened: bool) -> Batch:
-        """By the clock ``disclosed``; those for which it cannot be told are left out."""
+    def spent(self, at: Instants, *, is_reopened: bool) -> tuple[Batch, ...]:
+        """How long windows that opened and closed then were open, by each of `CLOCKS`, without the gaps in which nobody
+        could tell. Those for which a clock cannot be told are left out of it."""
         undated = len(self.cves) - self.disclosed.count
-        return self.disclosed.spent(at, undated if is_reopened else 0)
-
-    def since_fixes(self, at: Instants) -> Batch:
-        """By the clock ``fix_available``; those for which it cannot be told are left out."""
-        return self.fixes.spent(at, 0)
+        return (
+            self.disclosed.spent(at, undated if is_reopened else 0),
+            self.fixes.spent(at, 0),
+            Batch((at.known_since(at.detected), float(len(self.cves))), len(self.cves)),
+        )
 
 
 class _Dates:

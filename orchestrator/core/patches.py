@@ -29,6 +29,9 @@ class Severity(StrEnum):
     """No source says. For service levels the same as medium."""
 
 
+WORST_FIRST = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.UNKNOWN)
+
+
 class Fix(Frozen):
     """One CVE that a patch fixes. ``disclosed``: when the world knew; ``published``: when this fix came out. A
     missing date is None, never today."""

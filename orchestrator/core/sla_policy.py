@@ -21,7 +21,7 @@ from pydantic import (
 from orchestrator.core.durations import Duration, format_duration, parse_duration
 from orchestrator.core.identity import HostRecord
 from orchestrator.core.model import Frozen, Moment
-from orchestrator.core.patches import Severity
+from orchestrator.core.patches import WORST_FIRST, Severity
 
 NO_LIMIT = timedelta.max
 """``none`` in a policy: no date is set. Longer than all that can be written."""
@@ -32,8 +32,6 @@ DEFAULT_LEVELS: Mapping[Severity, timedelta] = {
     Severity.MEDIUM: timedelta(days=30),
     Severity.LOW: NO_LIMIT,
 }
-
-_WORST_FIRST = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW)
 
 
 def _allowance(value: object) -> timedelta:
@@ -184,7 +182,8 @@ class Policy(Frozen):
 
 
 def _require_order(levels: Mapping[Severity, timedelta], where: str = "") -> None:
-    graded = [(severity, levels[severity]) for severity in _WORST_FIRST if severity in levels]
+    known = [severity for severity in WORST_FIRST if severity is not Severity.UNKNOWN]
+    graded = [(severity, levels[severity]) for severity in known if severity in levels]
     for (worse, less), (milder, more) in pairwise(graded):
         if less > more:
             raise ValueError(

@@ -1,39 +1,14 @@
-"""Windows grouped: per-CVE exposures into standings, closed spans into closures."""
+"""Windows grouped: closed spans of standings into closures, and what one window shares with those of other CVEs."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from orchestrator.core.standings import Closure, Gap, Mark, Marks, Span, Standing
-from orchestrator.core.windows import Exposure, Window
+from orchestrator.core.windows import Window
 
 ClosureKey = tuple[str, datetime, datetime]
 """Host, detected, closed: with the CVE, this is what a closure is known by."""
-
-
-def standings_of(exposures: Iterable[Exposure]) -> tuple[Standing, ...]:
-    """Exposures that share everything but CVE and dates, together; `core.standings.exposures` takes them apart again.
-
-    A window does not say where its gaps were, only how much of them each clock had: they are put where that is so.
-    """
-    found: defaultdict[Standing, list[Mark]] = defaultdict(list)
-    for one in exposures:
-        shared = Standing(
-            host_id=one.host_id,
-            severity=one.severity,
-            state=one.state,
-            reason=one.reason,
-            remedy=one.remedy,
-            since=one.since,
-            spans=tuple(span_of(window) for window in one.windows),
-            unknown_seconds=one.unknown_seconds,
-            is_over=one.is_over,
-            marks=(),
-        )
-        found[shared].append(mark_of(one.cve, one.windows))
-    return tuple(
-        shared.model_copy(update={"marks": tuple(sorted(marks, key=_by_cve))}) for shared, marks in found.items()
-    )
 
 
 def mark_of(cve: str, windows: Iterable[Window]) -> Mark:

@@ -105,16 +105,10 @@ def exposures(standing: Standing) -> Iterator[Exposure]:
             reason=standing.reason,
             remedy=standing.remedy,
             since=standing.since,
-            windows=tuple(_window(standing.host_id, span, mark, index) for index, span in enumerate(standing.spans)),
+            windows=tuple(window_of(standing.host_id, span, mark, index) for index, span in enumerate(standing.spans)),
             unknown_seconds=standing.unknown_seconds,
             is_over=standing.is_over,
         )
-
-
-def closed_windows(closure: Closure) -> Iterator[Window]:
-    """One by one, by CVE. Their index is not kept: it is 0."""
-    for mark in closure.marks:
-        yield _window(closure.host_id, closure.span, mark, 0)
 
 
 def clocks(span: Span, disclosed: datetime | None, fix: datetime | None) -> tuple[datetime | None, datetime | None]:
@@ -133,7 +127,9 @@ def _at_most(moment: datetime | None, last: datetime | None) -> datetime | None:
     return moment if moment is None or last is None else min(moment, last)
 
 
-def _window(host_id: str, span: Span, mark: Mark, index: int) -> Window:
+def window_of(host_id: str, span: Span, mark: Mark, index: int = 0) -> Window:
+    """One of them, by the dates that the mark has at that index. `core.mark_dates` counts very many without making
+    each; it comes to the same."""
     disclosed_at, fix_at = clocks(span, mark.disclosed[index], mark.fixes[index])
     return Window(
         host_id=host_id,

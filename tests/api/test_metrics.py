@@ -10,9 +10,11 @@ from typing import cast
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from orchestrator.core.attempts import Outcome, OutcomeCode
-from orchestrator.core.exposure_states import ClosedBy
+from orchestrator.core.exposure_states import ClosedBy, ExposureState, Remedy
 from orchestrator.core.facts import Deep, Tool, ToolState
 from orchestrator.core.identity import HostRecord
+from orchestrator.core.patches import Severity
+from orchestrator.core.standings import Gap, Mark, Span, Standing
 from tests.api.service import HOUR, Service, known_service, rolled_out
 from tests.core.exposure_builders import LAB_1, facts, live
 from tests.fakes.clock import START
@@ -99,6 +101,27 @@ def test_time_to_patch_counts_by_clock() -> None:
         found[f"_bucket{{clock=detected,le={le},{label}"] for le in ("300.0", "3600.0", "+Inf")
     )
     assert (0.0, 2.0) == tuple(found[f"_bucket{{clock=disclosed,le={le},{label}"] for le in ("86400.0", "172800.0"))
+
+
+def test_time_in_which_nobody_could_tell_is_no_time_to_patch() -> None:
+    """As in the report: of an hour, twenty minutes are left."""
+    service = known_service()
+    store, (last,) = service.known.store, (one for one in service.known.members if one.name == "gone")
+    gap = Gap(START - 2 * HOUR, START + 2 * HOUR / 3)
+    closed = {"closed_at": START + HOUR, "method": ClosedBy.REBOOT, "severity": Severity.LOW, "gaps": (gap,)}
+    span = Span.model_validate({"since": START, "detected_at": START} | closed)
+    values = {"severity": Severity.LOW, "state": ExposureState.COVERED, "remedy": Remedy.NONE, "since": START}
+    marks = (Mark("CVE-2099-0001", (START,), (START - HOUR,)), Mark("CVE-2099-0002", (None,), (None,)))
+    standing = Standing.model_validate({"host_id": last.record.id, "spans": (span,), "marks": marks} | values)
+    store.exposures.replace_many({last.record.id: [standing]})
+
+    found = named(service, "patchwave_time_to_patch_seconds")
+    label = "severity=low,tool=reboot}"
+    assert [(1.0, 1200.0), (1.0, 1200.0), (2.0, 2400.0)] == [
+        (found[f"_count{{clock={clock},{label}"], found[f"_sum{{clock={clock},{label}"])
+        for clock in ("disclosed", "fix_available", "detected")
+    ]
+    assert 2.0 == found[f"_bucket{{clock=detected,le=3600.0,{label}"]
 
 
 def test_what_was_not_fixed_is_no_time_to_patch() -> None:

@@ -1,6 +1,6 @@
 """Hosts, catalogue items and checks for the tests of exposure: small, on two kernels, at whole minutes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.core.exposure import windows
@@ -8,7 +8,8 @@ from orchestrator.core.facts import Facts, Kernel, LivePatch, Observation, Patch
 from orchestrator.core.matcher import Matcher
 from orchestrator.core.patches import Build, Fix, Patch, Severity
 from orchestrator.core.sightings import CheckRecord, Sighting, next_sighting
-from orchestrator.core.windows import Exposure
+from orchestrator.core.standings import Closure, window_of
+from orchestrator.core.windows import Exposure, Window
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DISCLOSED = datetime(2026, 1, 15, tzinfo=UTC)
@@ -136,3 +137,9 @@ def exposure(
     """Where the host stands with one CVE at that minute."""
     found = windows(sightings, patches, now=at(now), retired_at=retired_at, incarnated_at=incarnated_at)
     return next(one for one in found if one.cve == cve)
+
+
+def closed_windows(closure: Closure) -> Iterator[Window]:
+    """One by one, by CVE. Their index is not kept: it is 0."""
+    for mark in closure.marks:
+        yield window_of(closure.host_id, closure.span, mark)

@@ -22,10 +22,12 @@ from orchestrator.core.exposure_summary import (
     summarise,
 )
 from orchestrator.core.identity import HostRecord
+from orchestrator.core.mark_dates import CLOCKS, Instants, MarkDates
 from orchestrator.core.patches import Severity
 from orchestrator.core.percentiles import EXACT, Batch, Durations
-from orchestrator.core.standings import Closure, Gap, Mark, Span, Standing, closed_windows
+from orchestrator.core.standings import Closure, Gap, Mark, Span, Standing
 from orchestrator.core.windows import Window
+from tests.core.exposure_builders import closed_windows
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 END = START + timedelta(days=30)
@@ -318,6 +320,20 @@ def seconds(window: Window, clock: ExposureClock) -> float | None:
 def nearest_rank(values: list[float], percent: int) -> float | None:
     """Of all values one by one."""
     return sorted(values)[math.ceil(Fraction(percent * len(values), 100)) - 1] if values else None
+
+
+@given(closures_of_hosts)
+def test_windows_counted_together_are_open_as_long_as_each_alone(closures: list[Closure]) -> None:
+    """By every clock: what `MarkDates` counts of a closure against each window that it stands for."""
+    for one in closures:
+        assert one.span.closed_at is not None
+        at = Instants.of(one.span, one.span.closed_at.timestamp())
+        spent = MarkDates(one.marks).spent(at, is_reopened=one.span.is_reopened)
+        for clock, batch in zip(CLOCKS, spent, strict=True):
+            alone = [value for window in closed_windows(one) if (value := seconds(window, clock)) is not None]
+            together = zip(batch.pairs[::2], batch.pairs[1::2], strict=True)
+            assert sorted(alone) == sorted(value for value, times in together for _ in range(int(times)))
+            assert (len(alone), max(alone, default=0.0)) == (batch.count, batch.pairs[0] if batch.count else 0.0)
 
 
 @given(closures_of_hosts)

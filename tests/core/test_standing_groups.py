@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from orchestrator.core.exposure_states import ClosedBy, ExposureState, Remedy
 from orchestrator.core.patches import Severity
-from orchestrator.core.standing_groups import new_closures, standings_of
-from orchestrator.core.standings import Mark, Span, Standing, closed_windows, exposures
+from orchestrator.core.standing_groups import new_closures
+from orchestrator.core.standings import Mark, Span, Standing, exposures
 from orchestrator.core.windows import ClockSeconds, Exposure, Window
+from tests.core.exposure_builders import closed_windows
+from tests.core.standing_builders import standings_of
 
 T0 = datetime(2099, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from orchestrator.core.exposure_states import ExposureState
-from orchestrator.core.exposure_tally import ExposureTally, summed, tally
+from orchestrator.core.exposure_tally import ExposureTally, summed
 from orchestrator.core.patches import Severity
 from orchestrator.core.standing_groups import ClosureKey, new_closures
 from orchestrator.core.standings import Closure, Standing
@@ -47,7 +47,7 @@ class FakeExposures:
         return frozenset(one.host_id for one in self.all() if any(mark.cve in cves for mark in one.marks))
 
     def tallies(self, now: datetime) -> tuple[ExposureTally, ...]:
-        return summed(tally(one) for one in self._current(now))
+        return summed(_tally(one) for one in self._current(now))
 
     def overdue(self, now: datetime) -> Mapping[Severity, int]:
         counted = Counter[Severity]()
@@ -76,3 +76,14 @@ class FakeExposures:
 
     def closed_since(self, moment: datetime) -> tuple[Closure, ...]:
         return tuple(one for one in self._closures if one.span.closed_at is not None and one.span.closed_at >= moment)
+
+
+def _tally(standing: Standing) -> ExposureTally:
+    last = standing.spans[-1] if standing.spans else None
+    return ExposureTally(
+        severity=standing.severity,
+        state=standing.state,
+        remedy=standing.remedy,
+        count=len(standing.marks),
+        oldest=last.detected_at if last is not None and last.closed_at is None else None,
+    )

@@ -9,9 +9,10 @@ from orchestrator.core.advisories import Entry, FeedImport, Grade, Imported, Mod
 from orchestrator.core.exposure_states import ClosedBy, ExposureState
 from orchestrator.core.facts import Facts, Package, Packages
 from orchestrator.core.patches import Severity
-from orchestrator.core.standings import Standing, closed_windows
+from orchestrator.core.standings import Standing
 from orchestrator.services.update_exposures import STALE
 from tests.core.advisory_builders import CVE, LIBSSL, OTHER, applied, debian, fingerprint, package, statement
+from tests.core.exposure_builders import closed_windows
 from tests.services.fleets import Checked
 
 FIXED = package("libssl3", "3.0.15-1~deb12u1", "openssl")

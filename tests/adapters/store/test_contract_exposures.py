@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.core.exposure_states import ClosedBy, ExposureState, Remedy
 from orchestrator.core.patches import Severity
-from orchestrator.core.standings import Gap, Graded, Mark, closed_windows
+from orchestrator.core.standings import Gap, Graded, Mark
 from orchestrator.errors import NotFound
 from orchestrator.ports.store import Store
 from tests.adapters.store.samples import (
@@ -21,6 +21,7 @@ from tests.adapters.store.samples import (
     span,
     standing,
 )
+from tests.core.exposure_builders import closed_windows
 
 NOW = T0 + HOUR / 2
 

@@ -21,11 +21,11 @@ from orchestrator.core.rollout import decide
 from orchestrator.core.rollout_events import Rollback
 from orchestrator.core.rollout_state import RolloutState
 from orchestrator.core.rollout_states import RolloutStatus
-from orchestrator.core.standings import closed_windows
 from orchestrator.core.windows import Window
 from orchestrator.store import check, open_store, upgrade
 from orchestrator.store.database import Database
 from orchestrator.store.revisions import REVISIONS
+from tests.core.exposure_builders import closed_windows
 
 RELEASED = Path(__file__).parent / "released"
 OLDER = REVISIONS[:-1]
