@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.cli.context import AsJson, app_of
-from orchestrator.cli.output import coloured, out, print_json, print_table, safe, say
+from orchestrator.cli.output import coloured, counted, out, print_json, print_table, safe, say
 from orchestrator.errors import InvalidInput
 from orchestrator.services.import_advisories import FeedResult, FeedState
 
@@ -136,7 +136,10 @@ def _print_results(results: Sequence[FeedResult], as_json: bool, *, empty: str) 
             one.error or one.source,
         )
         for one in results
+        if one.state is not FeedState.LEFT_OUT
     )
+    left_out = sum(one.state is FeedState.LEFT_OUT for one in results)
+    empty = f"{counted(left_out, 'file')} left out: none is of a feed that is known" if left_out else empty
     print_table(("FEED", "STATE", "NEW", "CHANGED", "WITHDRAWN", "UNCHANGED", "SOURCE OR ERROR"), rows, empty=empty)
 
 

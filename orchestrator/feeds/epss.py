@@ -41,10 +41,10 @@ class Epss:
 
     def recognise(self, path: Path) -> FeedFile | None:
         """A file that begins with the comment; see `AdvisoryFeed`."""
-        start = beginning(path, MOST_LINE)
-        if not start.startswith(b"#") or b"model_version" not in start:
+        first = beginning(path, MOST_LINE).partition(b"\n")[0]
+        if not first.startswith(b"#") or b"model_version" not in first:
             return None
-        model = _model(start.partition(b"\n")[0], str(path))
+        model = _model(first, str(path))
         return FeedFile(path=path, feed=self.name, source=str(path), version=model.version, dated=model.scored_at)
 
     def likelihoods(self, file: FeedFile) -> Iterator[Likelihood]:

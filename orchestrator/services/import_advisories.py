@@ -77,6 +77,10 @@ class ImportAdvisories:
         if not path.exists():
             raise InvalidInput("there is no such file", file=str(path))
         if not path.is_dir():
+            if not path.is_file():
+                raise InvalidInput(
+                    "is neither a file nor a folder: pipes and devices cannot be read twice", file=str(path)
+                )
             return [self.recognise(path)]
         return [self._recognised(file) or file for file in _files(path)]
 

@@ -236,3 +236,7 @@ def test_a_folder_of_files(desk: Terminal) -> None:
     taken = desk.run("advisories", "import", "brought")
     assert 0 == taken.code
     assert "brought/SHA256SUMS: is no file of a feed that is known" in taken.err
+    assert "SHA256SUMS" not in taken.out
+    for name in (KEV, EPSS):
+        (folder / name).unlink()
+    assert "1 file left out: none is of a feed that is known\n" == desk.run("advisories", "import", "brought").out

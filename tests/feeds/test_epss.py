@@ -2,6 +2,7 @@
 
 import gzip
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -72,6 +73,13 @@ def test_a_file_of_before_the_comment_is_refused(desk: Desk) -> None:
     """Nobody can tell the model of its scores."""
     with pytest.raises(FeedInvalid, match="no file of a feed"):
         desk.brings("a.csv", SCORES.partition(b"\n")[2])
+
+
+def test_a_text_about_the_format_is_no_file_of_it(tmp_path: Path) -> None:
+    """A heading begins with ``#`` too, and what follows names the comment."""
+    note = tmp_path / "README.md"
+    note.write_text("# Scores\n\nThe comment names `model_version` and `score_date`.\n")
+    assert Epss().recognise(note) is None
 
 
 def test_lines_may_end_as_on_windows(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """Files that somebody brings: recognised first, then taken in, each whole or not at all."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +106,13 @@ def test_a_folder_is_taken_in_by_name(desk: Desk, tmp_path: Path) -> None:
     results = desk.take([tmp_path / "x"])
     assert [("", "left_out"), ("two", "imported"), ("one", "imported")] == states(results)
     assert str(readme) == results[0].source
+
+
+def test_a_pipe_is_refused_and_not_waited_for(desk: Desk, tmp_path: Path) -> None:
+    """Nobody may ever write to it."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InvalidInput, match="pipe: is neither a file nor a folder"):
+        desk.take([tmp_path / "pipe"])
 
 
 @pytest.mark.parametrize("name", ["empty", "missing"])
