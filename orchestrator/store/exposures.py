@@ -100,7 +100,7 @@ class SqlExposures:
     def overdue(self, now: Moment) -> Mapping[Severity, int]:
         """Exposures whose window is open and past its due date, of hosts that are not retired, by severity."""
         retired = select(HOSTS.c.id).where(HOSTS.c.retired_at.is_not(None))
-        late = (~STANDINGS.c.is_over, STANDINGS.c.due_at < now, STANDINGS.c.host_id.not_in(retired))
+        late = (STANDINGS.c.is_over.is_(False), STANDINGS.c.due_at < now, STANDINGS.c.host_id.not_in(retired))
         query = select(STANDINGS.c.severity, func.sum(STANDINGS.c.count)).where(*late).group_by(STANDINGS.c.severity)
         with self._database.read() as connection:
             return {Severity(severity): int(count) for severity, count in connection.execute(query).all()}

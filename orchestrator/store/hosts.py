@@ -116,8 +116,7 @@ def _seen(connection: Connection, content_hashes: Iterable[str]) -> Mapping[str,
 
 
 def _glance(row: Row[Any], seen: Values) -> HostGlance:
-    """Not validated: there are as many as hosts, and every scrape wants them."""
-    return HostGlance.model_construct(
+    return HostGlance(
         host_id=row.id,
         name=row.name,
         is_quarantined=bool(row.is_quarantined),

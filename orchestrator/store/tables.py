@@ -274,5 +274,5 @@ HOST_LOCKS = table_of(HostLockRow)
 LEASES = table_of(LeaseRow)
 NOTES = table_of(NoteRow)
 
-_COUNTED = ("is_over", "severity", "state", "remedy", "host_id", "count", "opened_at")
+_COUNTED = ("is_over", "severity", "state", "remedy", "host_id", "count", "opened_at", "due_at")
 Index("ix_standing_counted", *(STANDINGS.c[name] for name in _COUNTED))

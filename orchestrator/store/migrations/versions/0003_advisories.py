@@ -210,7 +210,7 @@ def _standings() -> None:
         sa.PrimaryKeyConstraint("host_id", "number", name=op.f("pk_standing")),
     )
     op.create_index(op.f("ix_standing_cve_set"), "standing", ["cve_set"])
-    counted = ["is_over", "severity", "state", "remedy", "host_id", "count", "opened_at"]
+    counted = ["is_over", "severity", "state", "remedy", "host_id", "count", "opened_at", "due_at"]
     op.create_index("ix_standing_counted", "standing", counted)
     note = sa.table("note", sa.column("key"), sa.column("value"))
     if op.get_bind().scalar(sa.text("SELECT count(*) FROM sighting")):
