@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from orchestrator.core.model import altered
 from orchestrator.core.standings import Gap, Graded, Span, Standing
 from orchestrator.core.timeline import Era
 from orchestrator.core.tracks import EVER
@@ -75,7 +76,7 @@ class _Window:
     boot: int | None
 
     def put_in(self, moments: Sequence[Any], boots: Sequence[str | None]) -> dict[str, Any]:
-        """The span's values for one host."""
+        """The values of one host."""
         values: dict[str, Any] = {"since": _at(self.since, moments), "detected_at": _at(self.detected_at, moments)}
         if self.closed_at is not None:
             values["closed_at"] = _at(self.closed_at, moments)
@@ -120,35 +121,33 @@ class Course:
 
     def put_in(self, times: Times, due: DueOf | None, now: datetime) -> tuple[Standing, ...]:
         """The standings of the host that has these times. Standings with the same windows share the objects."""
-        values = [(one.span, one.put_in(times.moments, times.boots)) for one in self._windows]
+        values = [altered(one.span, one.put_in(times.moments, times.boots)) for one in self._windows]
         lines = [self._spans(line, values, due, now) for line in self._lines]
         return tuple(
             [
-                form.standing.model_copy(
-                    update={
+                altered(
+                    form.standing,
+                    {
                         "host_id": times.host_id,
                         "since": _at(form.since, times.moments),
                         "spans": lines[form.line],
                         "unknown_seconds": _seconds(form.gaps, times.moments),
-                    }
+                    },
                 )
                 for form in self._forms
             ]
         )
 
     @staticmethod
-    def _spans(
-        line: _Line, values: Sequence[tuple[Span, dict[str, Any]]], due: DueOf | None, now: datetime
-    ) -> tuple[Span, ...]:
-        spans: list[Span] = []
-        for number in line.windows:
-            span, own = values[number]
-            made = span.model_copy(update=own)
-            if due is not None:
-                at, policy = due((*spans, made), line.kev_due, line.kev_since, made.closed_at or now)
-                made = span.model_copy(update={**own, "due_at": at, "policy": policy})
-            spans.append(made)
-        return tuple(spans)
+    def _spans(line: _Line, values: Sequence[Span], due: DueOf | None, now: datetime) -> tuple[Span, ...]:
+        spans = tuple([values[number] for number in line.windows])
+        if due is None:
+            return spans
+        dated: list[Span] = []
+        for index, span in enumerate(spans):
+            at, policy = due(spans[: index + 1], line.kev_due, line.kev_since, span.closed_at or now)
+            dated.append(altered(span, {"due_at": at, "policy": policy}))
+        return tuple(dated)
 
     def _form(self, found: Found, places: Mapping[datetime, int], boots: Mapping[str, int]) -> _Form:
         standing, mark = found.standing, found.standing.marks[0]

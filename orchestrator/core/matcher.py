@@ -67,7 +67,8 @@ class Matcher:
 
     def needs(self, facts: Iterable[Facts]) -> frozenset[PackageKey]:
         """What `Knowledge.told` must know for these facts; their package lists must be known."""
-        return frozenset(key for one in facts for key in self._image(one).keys)
+        images = {id(image): image for image in map(self._image, facts)}
+        return frozenset[PackageKey]().union(*(image.keys for image in images.values()))
 
     def view(self, facts: Facts) -> View:
         """The view that these facts share with all that agree in what matters."""
