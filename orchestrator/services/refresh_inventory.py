@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from orchestrator.core.fleet import Fleet, Member
 from orchestrator.core.identity import HostRecord, Reconciled, reconcile
@@ -10,6 +10,7 @@ from orchestrator.core.inventory_rules import Accepted, Inventory, accept, from_
 from orchestrator.errors import InventoryInvalid
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Store
+from orchestrator.services.host_lives import remember_retirement
 from orchestrator.services.update_exposures import UpdateExposures
 
 LAST_GOOD = "inventory.last_good"
@@ -68,6 +69,7 @@ class RefreshInventory:
         """The register as the inventory leaves it. Read once: with thousands of hosts that is what a start takes."""
         decided: list[Reconciled] = []
         regrouped: set[str] = set()
+        retired: dict[str, datetime] = {}
 
         def decide(known: Sequence[HostRecord]) -> list[HostRecord]:
             reconciled = reconcile(
@@ -76,6 +78,8 @@ class RefreshInventory:
             decided.append(reconciled)
             before = {record.id: record for record in known}
             changed = [record for record in reconciled.records if before.get(record.id) != record]
+            retired.clear()
+            retired.update({key: at for key in reconciled.returned if (at := before[key].retired_at) is not None})
             regrouped.clear()
             regrouped.update(
                 one.id for one in changed if one.id in before and _level_of(before[one.id]) != _level_of(one)
@@ -84,6 +88,8 @@ class RefreshInventory:
 
         self.store.hosts.change(decide)
         reconciled = decided[-1]
+        for host_id, at in sorted(retired.items()):
+            remember_retirement(self.store, host_id, at)
         self.update_exposures({*reconciled.retired, *reconciled.returned, *regrouped})
         return reconciled.records
 

@@ -9,6 +9,7 @@ from orchestrator.core.fleet import Fleet
 from orchestrator.core.hosts import Host, LeftOutHost
 from orchestrator.core.inventory_rules import Inventory
 from orchestrator.errors import InventoryInvalid
+from orchestrator.services.host_lives import retirements
 from orchestrator.services.refresh_inventory import LAST_GOOD, RefreshInventory
 from orchestrator.services.update_exposures import UpdateExposures
 from tests.fakes.clock import FakeClock
@@ -175,6 +176,23 @@ def test_windows_follow_who_is_gone_and_who_is_back() -> None:
 
     assert [set(), {ids_of["f"]}, {ids_of["f"]}] == files.moved
     assert [False] * 6 == [one.is_retired for one in files.store.hosts.all()]
+
+
+def test_when_a_host_was_retired_is_remembered_when_it_comes_back() -> None:
+    """What ended then stays ended."""
+    files = Files("a", "b", "c", "d", "e", "f")
+    (known,) = [member.record.id for member in files.refresh().members if member.name == "f"]
+    gone = files.hosts.pop("f")
+    for _ in range(2):
+        files.clock.advance(DAY)
+        files.refresh()
+    (record,) = files.store.hosts.some([known])
+    assert record.retired_at is not None
+    files.hosts["f"] = gone
+
+    files.refresh()
+
+    assert {known: (record.retired_at,)} == retirements(files.store)
 
 
 def test_windows_follow_labels_customers_and_groups() -> None:
