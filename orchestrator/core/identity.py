@@ -15,6 +15,7 @@ from pydantic import Field
 
 from orchestrator.core.hosts import Host
 from orchestrator.core.model import Frozen, Moment
+from orchestrator.errors import NotFound
 
 RETIRED_AFTER = timedelta(hours=24)
 """How long a host may be missing from the inventory. An ephemeral one: `unknown_after`."""
@@ -57,6 +58,16 @@ class HostRecord(Frozen):
     def is_retired(self) -> bool:
         """Gone from the inventory for long enough, or retired by hand."""
         return self.retired_at is not None
+
+
+def host_called(records: Iterable[HostRecord], name: str, *, or_retired: bool = False) -> HostRecord:
+    """The one with that name or id: a listed one before a retired one, and of those the one that was retired last.
+    Raises `NotFound` without any; retired ones are found only where they are asked for."""
+    found = [one for one in records if name in {one.name, one.id} and (or_retired or not one.is_retired)]
+    if not found:
+        raise NotFound(f"no host {name!r} is {'known' if or_retired else 'listed'}: `patchwave hosts list` shows all")
+    last = max(found, key=lambda one: one.retired_at or one.last_listed_at)
+    return next((one for one in found if not one.is_retired), last)
 
 
 class Reconciled(Frozen):

@@ -8,6 +8,7 @@ from orchestrator.core.advisories import PackageKey
 from orchestrator.core.distributions import Ordering, distribution_of, ordering_of
 from orchestrator.core.facts import Facts, InstalledKernel, Kernel, Package, Virtualization
 from orchestrator.core.kernel_source import kernel_source
+from orchestrator.core.versions import without_epoch
 
 LIVE_PATCH_PACKAGES = ("kpatch-patch-", "kernel-livepatch-", "kgraft-patch-")
 """Packages that bring a live patch for one kernel build: Red Hat and its kin, Amazon Linux and SUSE, old SUSE."""
@@ -156,7 +157,7 @@ def _components(
     distribution: str, ordering: Ordering, items: Iterable[Package], family: frozenset[str], release: str | None
 ) -> Iterator[Component]:
     found: dict[tuple[str, str, bool, Role], list[tuple[str, str]]] = {}
-    epochs = {_bare_source(item): item.version for item in items if _bare(item.version) == item.source_version}
+    epochs = {_source_of(item): item.version for item in items if without_epoch(item.version) == item.source_version}
     for item in items:
         role = Role.LIVE_PATCH if item.name.startswith(LIVE_PATCH_PACKAGES) else Role.PACKAGE
         if role is Role.LIVE_PATCH and not is_for_kernel(item.name, release):
@@ -200,17 +201,13 @@ def _names(item: Package, ordering: Ordering, epochs: Mapping[tuple[str, str], s
     A source rpm's file name has no epoch, but data compares with it: packages that have its version tell which.
     """
     version = item.source_version or item.version
-    yield item.source or item.name, epochs.get(_bare_source(item), version), True
+    yield item.source or item.name, epochs.get(_source_of(item), version), True
     if ordering is not Ordering.DEB:
         yield item.name, item.version, False
 
 
-def _bare_source(item: Package) -> tuple[str, str]:
+def _source_of(item: Package) -> tuple[str, str]:
     return item.source or item.name, item.source_version or item.version
-
-
-def _bare(version: str) -> str:
-    return version.rpartition(":")[2]
 
 
 def _others(
@@ -240,7 +237,7 @@ def _kernel_names(installed: InstalledKernel, item: Package | None) -> Iterator[
     package, version = installed.package or "", installed.package_version or ""
     if item is not None:
         bare = item.source_version or item.version
-        own = item.version if _bare(item.version) == bare else bare
+        own = item.version if without_epoch(item.version) == bare else bare
         source, source_version = kernel_source(item.source or item.name, own)
         yield source, source_version, True
         yield source, version, False

@@ -11,6 +11,7 @@ from orchestrator.core.exposure_states import Remedy
 from orchestrator.core.facts import Facts, LivePatch, PatchState, ToolState, Update
 from orchestrator.core.model import Frozen
 from orchestrator.core.patches import Cve
+from orchestrator.core.versions import without_epoch
 from orchestrator.errors import PatternInvalid
 
 OUT_OF_SIGHT = frozenset({"kernelcare", "ksplice"})
@@ -119,11 +120,7 @@ def _cover(live: LivePatch, why: str, tool: str | None = None) -> Cover:
 
 def _is_of(live: LivePatch, package: Assessment) -> bool:
     """Whether the live patch came from that package: its tool gives it the package's version."""
-    return live.version is not None and _bare(live.version) == _bare(package.component.version)
-
-
-def _bare(version: str) -> str:
-    return version.partition(":")[2] if ":" in version else version
+    return live.version is not None and without_epoch(live.version) == without_epoch(package.component.version)
 
 
 @lru_cache(maxsize=4096)

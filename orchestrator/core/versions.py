@@ -31,6 +31,11 @@ def compare(ordering: Ordering, one: str, other: str) -> int | None:
 
 
 @lru_cache(maxsize=200_000)
+def without_epoch(version: str) -> str:
+    """``1.2-3`` of ``4:1.2-3``: package files, kernels and modules do not name it."""
+    return version.rpartition(":")[2]
+
+
 def parsed(ordering: Ordering, text: str) -> UniversVersion | None:
     """The version, read once; None for what is none."""
     if not 0 < len(text) <= _LONGEST:

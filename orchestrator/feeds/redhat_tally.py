@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from orchestrator.core.advisories import Claim, Statement
 from orchestrator.core.patches import Severity
+from orchestrator.core.versions import without_epoch
 from orchestrator.feeds.redhat_products import DEBUG, LIVE_PATCH, Component
 from orchestrator.feeds.redhat_ranges import Fixed, behind, latest, minor_of, ranges
 from orchestrator.feeds.values import Node, prose
@@ -123,7 +124,7 @@ class _Sources:
         self.names.add(name)
         if tally.is_concerned:
             self.concerned.add(name)
-        self.fixes.update(_bare(fix.version) for fixes in tally.fixes.values() for fix in fixes)
+        self.fixes.update(without_epoch(fix.version) for fixes in tally.fixes.values() for fix in fixes)
 
 
 def _weight(claim: Open) -> tuple[bool, float]:
@@ -138,17 +139,13 @@ def _own(name: str, tally: PackageTally, sources: _Sources) -> PackageTally:
     if name in IN_KERNEL and "kernel" in sources.names:
         return own
     for module, fixes in tally.fixes.items():
-        if left := [fix for fix in fixes if _bare(fix.version) not in sources.fixes]:
+        if left := [fix for fix in fixes if without_epoch(fix.version) not in sources.fixes]:
             own.fixes[module] = left
     parts = name.split("-")
     may_be_from = {"-".join(parts[:count]) for count in range(1, len(parts) + 1)}
     if sources.concerned.isdisjoint({*may_be_from, tally.upstream}):
         own.opens = tally.opens
     return own
-
-
-def _bare(version: str) -> str:
-    return version.rpartition(":")[2]
 
 
 def _fields(name: str, tally: PackageTally) -> Iterator[dict[str, object]]:
@@ -217,7 +214,7 @@ def _module_bounds(name: str, module: str | None, tally: PackageTally) -> tuple[
 
 
 def _is_of(version: str, stream: str) -> bool:
-    return _bare(version).startswith((f"{stream}.", f"{stream}-"))
+    return without_epoch(version).startswith((f"{stream}.", f"{stream}-"))
 
 
 def _epoch(version: str) -> str:

@@ -1,7 +1,7 @@
 """Accept the risk of a CVE for a while, and take that back."""
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from orchestrator.core.acceptances import Acceptance, AcceptanceState, Scope, end_of_day, read_expiry
 from orchestrator.core.durations import format_duration
-from orchestrator.core.identity import HostRecord
+from orchestrator.core.identity import HostRecord, host_called
 from orchestrator.errors import Conflict, InvalidInput, NotFound
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.sla import AcceptanceStore
@@ -110,7 +110,7 @@ class AcceptRisk:
         listed = [one for one in self.hosts.all() if not one.is_retired]
         match wanted.scope:
             case Scope.HOST:
-                return self._host(wanted.value, listed)
+                return host_called(listed, wanted.value).id
             case Scope.GROUP:
                 return _one_of(wanted, {group for one in listed for group in one.groups})
             case Scope.CUSTOMER:
@@ -119,12 +119,6 @@ class AcceptRisk:
                 return _one_of(wanted, {f"{name}={value}" for one in listed for name, value in one.labels.items()})
             case _:
                 return ""
-
-    def _host(self, name: str, listed: Iterable[HostRecord]) -> str:
-        found = next((one.id for one in listed if name in {one.name, one.id}), None)
-        if found is None:
-            raise NotFound(f"no host {name!r} is listed: `patchwave hosts list` shows all")
-        return found
 
     def _require_news(self, wanted: Acceptance, now: datetime) -> None:
         for one in self.acceptances.all():

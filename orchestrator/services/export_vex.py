@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.core.findings import Finding
-from orchestrator.core.identity import HostRecord
+from orchestrator.core.identity import HostRecord, host_called
 from orchestrator.core.openvex import VexAuthor, VexFinding, vex_document
 from orchestrator.core.patches import Cve
 from orchestrator.core.sightings import Sighting
-from orchestrator.errors import InvalidInput, NotFound
+from orchestrator.errors import InvalidInput
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Store
 from orchestrator.services.know_hosts import KnowHosts
@@ -35,11 +35,9 @@ class ExportVex:
     def of_host(
         self, name: str, author: str | None = None, *, cve: Cve | None = None, states_fixed: bool = False
     ) -> Json:
-        """The document for scans of one host, by name (a listed one before a retired one) or id. Raises `NotFound`."""
-        found = [one for one in self.store.hosts.all() if name in {one.name, one.id} and not one.is_retired]
-        if not found:
-            raise NotFound(f"no host {name!r} is listed: `patchwave hosts list` shows all")
-        return self._document(found[:1], author, cve, states_fixed=states_fixed, is_of_one_host=True)
+        """The document for scans of one host, by name or id. Raises `NotFound`."""
+        record = host_called(self.store.hosts.all(), name)
+        return self._document([record], author, cve, states_fixed=states_fixed, is_of_one_host=True)
 
     def of_fleet(
         self,

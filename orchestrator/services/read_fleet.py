@@ -6,9 +6,8 @@ from typing import Any
 
 from orchestrator.backends.registry import BACKENDS
 from orchestrator.core.host_view import host_view
-from orchestrator.core.identity import HostRecord
+from orchestrator.core.identity import HostRecord, host_called
 from orchestrator.core.patches import Patch
-from orchestrator.errors import NotFound
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Store
 
@@ -47,11 +46,8 @@ class ReadFleet:
         return tuple(record.id for record in self.store.hosts.all() if record.name == name)
 
     def record(self, name: str) -> HostRecord:
-        """One record by name (listed ones before retired ones) or id. Raises `NotFound`."""
-        found = [record for record in self.store.hosts.all() if name in {record.name, record.id}]
-        if not found:
-            raise NotFound(f"no host {name!r} is known: `patchwave hosts list` shows all")
-        return min(found, key=lambda record: record.retired_at is not None)
+        """One record by name or id, as `core.identity.host_called` has it, retired ones included. Raises `NotFound`."""
+        return host_called(self.store.hosts.all(), name, or_retired=True)
 
 
 def by_module(patches: tuple[Patch, ...]) -> Mapping[str, Patch]:

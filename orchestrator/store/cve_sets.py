@@ -113,7 +113,7 @@ def _there(connection: Connection, digests: Iterable[str]) -> set[str]:
 
 def document_of(marks: Sequence[Mark]) -> bytes:
     """The JSON of marks: a list of each, times in ISO 8601, nothing for the last ones that are not known."""
-    return json.dumps([_bare(mark) for mark in marks], separators=(",", ":"), default=_iso).encode()
+    return json.dumps([_known(mark) for mark in marks], separators=(",", ":"), default=_iso).encode()
 
 
 def marks_of(document: bytes) -> Marks:
@@ -121,7 +121,7 @@ def marks_of(document: bytes) -> Marks:
     return tuple(_mark(*mark) for mark in json.loads(document))
 
 
-def _bare(mark: Mark) -> Sequence[Any]:
+def _known(mark: Mark) -> Sequence[Any]:
     return mark if mark.kev_due is not None or mark.kev_since is not None else mark[:3]
 
 

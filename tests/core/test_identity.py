@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,12 +15,14 @@ from orchestrator.core.identity import (
     Identity,
     Reconciled,
     Settled,
+    host_called,
     reconcile,
     replaced,
     second_names,
     settle_all,
     settle_evidence,
 )
+from orchestrator.errors import NotFound
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -246,3 +249,19 @@ def test_many_hosts_are_settled_in_one_pass() -> None:
     records = listing((), "a", "b").records
     first, second = settle_all(records, {"id1": BOARD, "id0": BOARD}, NOW)
     assert (Identity.FIRST, Identity.ONE_MACHINE) == (first.identity, second.identity)
+
+
+def test_a_host_is_called_by_its_name_or_its_id() -> None:
+    """A listed one before retired ones, of which the last counts; those only where they are asked for."""
+    (new,) = listing([], "web").records
+    first = new.model_copy(update={"id": "id-1", "retired_at": NOW})
+    again = first.model_copy(update={"id": "id-2", "retired_at": NOW + HOUR})
+    listed = first.model_copy(update={"id": "id-3", "retired_at": None})
+    every = [first, again, listed]
+
+    assert ["id-3", "id-3"] == [host_called(every, name).id for name in ("web", "id-3")]
+    assert ["id-2", "id-1"] == [host_called(every[:2], name, or_retired=True).id for name in ("web", "id-1")]
+    with pytest.raises(NotFound, match="no host 'web' is listed: `patchwave hosts list` shows all"):
+        host_called(every[:2], "web")
+    with pytest.raises(NotFound, match="no host 'wep' is known"):
+        host_called(every, "wep", or_retired=True)

@@ -60,16 +60,16 @@ class Canonical(VendorTool):
             return ToolReport(tool=_tool(ToolState.CONTAINER, "the kernel belongs to the machine that it runs on"))
         section = seen.sections.get("canonical_status")
         if section is None:
-            return _bare(seen, ToolState.ERROR, "answer incomplete")
+            return _without_patch(seen, ToolState.ERROR, "answer incomplete")
         if section.absent:
-            return _bare(seen, ToolState.ABSENT, None)
+            return _without_patch(seen, ToolState.ABSENT, None)
         pin = pin_of(seen.sections.get("canonical_pin"))
         if section.exit_status != 0:
-            return _with_pin(_bare(seen, *failed(section, pin)), pin)
+            return _with_pin(_without_patch(seen, *failed(section, pin)), pin)
         status = _status(section, seen.facts)
         if isinstance(status, NotUnderstood):
             detail = kept(f"{status.why}: {said(section)}")
-            return _with_pin(_bare(seen, ToolState.ERROR, detail), pin)
+            return _with_pin(_without_patch(seen, ToolState.ERROR, detail), pin)
         return _with_pin(_report(status, seen), pin)
 
     def read_deep(self, seen: Seen) -> Deep | None:
@@ -93,7 +93,7 @@ def _tool(state: ToolState, detail: str | None) -> Tool:
     return Tool(name=NAME, state=state, detail=detail)
 
 
-def _bare(seen: Seen, state: ToolState, detail: str | None) -> ToolReport:
+def _without_patch(seen: Seen, state: ToolState, detail: str | None) -> ToolReport:
     """Where the client tells of no patch. One that answers, and not that it is off, may be at work."""
     was_asked = "canonical_status" in seen.sections
     strays = tuple(Told(name=name) for name in _modules(seen.facts))

@@ -144,11 +144,11 @@ def parse_installed(text: str) -> str | None:
     for line in whole_lines(text) or ():
         name, _, evr = line.strip().rpartition(" ")
         if name.startswith("kernel-livepatch-") and _EVR.fullmatch(evr):
-            return without_epoch(evr)
+            return without_zero_epoch(evr)
     return None
 
 
-def without_epoch(evr: str) -> str:
+def without_zero_epoch(evr: str) -> str:
     """Epoch 0 is none."""
     return evr.removeprefix("0:")
 
@@ -194,7 +194,7 @@ def parse_offered(text: str, package: str) -> list[str] | None:
     if rows is None:
         return [] if says_nothing_found(text) else None
     mine = [row for row in rows if row["Name"] == package and row["Repository"] != "(System Packages)"]
-    return oldest_first(without_epoch(row["Version"]) for row in mine if _EVR.fullmatch(row["Version"]))
+    return oldest_first(without_zero_epoch(row["Version"]) for row in mine if _EVR.fullmatch(row["Version"]))
 
 
 def parse_needed(text: str) -> list[NeededPatch] | None:
