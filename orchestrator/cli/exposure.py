@@ -7,7 +7,7 @@ import typer
 
 from orchestrator.cli import accept, exposure_report
 from orchestrator.cli.context import AsJson, Cve, CveArgument, Limit, app_of, chosen
-from orchestrator.cli.output import coloured, counted, out, print_json, print_table, safe, say
+from orchestrator.cli.output import coloured, counted, out, print_json, print_json_rows, print_table, safe, say
 from orchestrator.core.exposure_states import ExposureState
 from orchestrator.core.patches import Severity
 from orchestrator.core.sla import SlaState
@@ -82,7 +82,7 @@ def who(context: typer.Context, cve: CveArgument, as_json: AsJson = False) -> No
 
 def _print(rows: Iterable[Json], as_json: bool, empty: str = "no exposures are known") -> None:
     if as_json:
-        print_json({"exposures": list(rows)})
+        print_json_rows("exposures", rows)
         return
     columns = ("HOST", "CVE", "SEVERITY", "STATE", "WHY", "REMEDY", "DETECTED", "CLOSED", "EXPOSED", "DUE")
     print_table(columns, (_row(row) for row in rows), empty=empty)

@@ -31,6 +31,17 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json_text(document) + "\n")
 
 
+def print_json_rows(name: str, rows: Iterable[Any]) -> None:
+    """The document ``{name: [row, …]}`` as `print_json` writes it, row by row: there may be more than fit in memory.
+    Nothing is written before there is a first row; what is raised later leaves a document that ends too early."""
+    before = f"{{\n  {json_text(name)}: ["
+    for row in rows:
+        indented = json_text(row).replace("\n", "\n    ")
+        sys.stdout.write(f"{before}\n    {indented}")
+        before = ","
+    sys.stdout.write("\n  ]\n}\n" if before == "," else f"{before}]\n}}\n")
+
+
 def json_text(document: Any) -> str:
     """The same as text, without the end of the last line."""
     text = json.dumps(document, indent=2, ensure_ascii=False, default=str)

@@ -1,10 +1,11 @@
 """What a host says is shown, and nothing of it is obeyed: no escape sequence, no markup, no forged line."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
-from orchestrator.cli.output import safe
+from orchestrator.cli.output import json_text, print_json_rows, safe
 from orchestrator.core.facts import Facts, Kernel, LivePatch, Os, PatchState
 from tests.cli.terminal import Terminal
 
@@ -59,3 +60,27 @@ def test_json_keeps_the_value(terminal: Terminal) -> None:
 def test_safe_text(text: object, shown: str) -> None:
     """One line, without control characters and without markup."""
     assert shown == safe(text)
+
+
+@pytest.mark.parametrize("rows", [[], [{}], [{"a": [1, {"b": EVIL}], EVIL: None}, [], {"a\nb": "\n    "}, 3]])
+def test_rows_are_one_document(capsys: pytest.CaptureFixture[str], rows: list[object]) -> None:
+    """To the byte what they are when they are written together, also without any."""
+    print_json_rows("rows", iter(rows))
+    assert json_text({"rows": rows}) + "\n" == capsys.readouterr().out
+
+
+def test_rows_are_written_as_they_come(capsys: pytest.CaptureFixture[str]) -> None:
+    """None of them waits for the others; and nothing is written where there is no first one."""
+    written = []
+
+    def rows(most: int) -> Iterator[int]:
+        for number in range(most):
+            written.append(capsys.readouterr().out)
+            yield number
+        raise ValueError
+
+    for most in (0, 3):
+        with pytest.raises(ValueError, match=r"^$"):
+            print_json_rows("rows", rows(most))
+    assert ["", '{\n  "rows": [\n    0', ",\n    1"] == written
+    assert ",\n    2" == capsys.readouterr().out

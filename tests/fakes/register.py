@@ -67,8 +67,8 @@ def _glance(record: HostRecord, check: CheckRecord | None, sighting: Sighting | 
         name=record.name,
         is_quarantined=record.quarantined_at is not None,
         is_reachable=check.observation is not None if check is not None else None,
-        last_seen=sighting and sighting.last_seen,
-        expected_by=sighting and sighting.expected_by,
+        last_seen=None if sighting is None else sighting.last_seen,
+        expected_by=None if sighting is None else sighting.expected_by,
         live_patches=tuple((one.tool, one.state) for one in sighting.facts.live_patches) if sighting else (),
         covered_until=covered_until(sighting.facts.tools) if sighting else None,
     )
