@@ -128,5 +128,5 @@ def _print_breached(found: Preview) -> None:
         return
     more = f"; the first {len(found.examples)}:" if found.breached > len(found.examples) else ":"
     out.print(f"{counted(found.breached, 'window')} would be overdue [red]at once[/]{more}")
-    rows = ((one.host, one.cve, one.severity, one.due_at.isoformat(" ", "minutes")) for one in found.examples)
+    rows = ((one.host, one.cve, one.severity, f"{one.due_at:%Y-%m-%d %H:%M}") for one in found.examples)
     print_table(("HOST", "CVE", "SEVERITY", "DUE"), rows, empty="")
