@@ -15,6 +15,7 @@ from orchestrator.core.standings import Span, Standing
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Store
 from orchestrator.services.know_hosts import KnowHosts
+from orchestrator.services.uncollected import uncollected
 
 BATCH = 200
 """Hosts whose whole history is in memory at a time, and whose windows go to the store in one transaction."""
@@ -86,7 +87,7 @@ class UpdateExposures:
     def _rebuild(self, records: Sequence[HostRecord]) -> None:
         if not records:
             return
-        with self._turn:
+        with self._turn, uncollected():
             now, policies = self.clock.now(), self.store.policies.all()
             for start in range(0, len(records), BATCH):
                 self._rebuild_batch(records[start : start + BATCH], policies, now)

@@ -1,0 +1,23 @@
+"""Work without the cyclic garbage collector."""
+
+import gc
+
+import pytest
+
+from orchestrator.services.uncollected import uncollected
+
+
+def test_the_collector_is_off_meanwhile_and_on_again_afterwards() -> None:
+    """Even where the work fails."""
+    with pytest.raises(ValueError, match="failed"), uncollected():
+        assert not gc.isenabled()
+        raise ValueError("failed")
+    assert gc.isenabled()
+
+
+def test_a_collector_that_was_off_stays_off() -> None:
+    """Whoever switched it off switches it on again."""
+    with uncollected():
+        with uncollected():
+            pass
+        assert not gc.isenabled()
