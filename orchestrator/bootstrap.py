@@ -276,7 +276,8 @@ class App:
         return known if self.settings.feeds is None else self.settings.feeds
 
     def _advisories_changed(self, changed: Imported) -> None:
-        self.update_exposures.concerned(changed)
+        del changed  # it is written down, with whatever else is to be followed up
+        self.update_exposures.catch_up()
 
     def report_exposure(self) -> ReportExposure:
         """The exposure report."""

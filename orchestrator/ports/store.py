@@ -15,7 +15,7 @@ from orchestrator.core.facts import Packages
 from orchestrator.core.host_glance import HostGlance
 from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.core.model import Frozen, Moment
-from orchestrator.core.patches import Patch, Severity
+from orchestrator.core.patches import Cve, Patch, Severity
 from orchestrator.core.sightings import CheckRecord, Sighting
 from orchestrator.core.standings import Closure, Standing
 from orchestrator.ports.advisories import AdvisoryIndex, AdvisoryStore, FeedStore
@@ -120,13 +120,59 @@ class CatalogueStore(Protocol):
         ...
 
 
-class ExposureStore(Protocol):
-    """What is derived from sightings and from all that was told: where hosts stand, and the append-only closures."""
+class Basis(Frozen):
+    """What standings of some hosts are made of. ``version``: how many changes of what concerns hosts together there
+    were (`Change`); ``moves``: how often something changed of each of these hosts, those left out of which nothing
+    ever did."""
 
-    def replace_many(self, standings: Mapping[str, Sequence[Standing]]) -> None:
+    version: int
+    moves: Mapping[str, int]
+
+
+class Change(Frozen):
+    """Something that concerns the hosts that have one of these packages or CVEs, or every host: an import, another
+    catalogue, other service levels. Numbered from 1 without a gap."""
+
+    number: int
+    packages: frozenset[PackageKey] = frozenset()
+    cves: frozenset[Cve] = frozenset()
+    is_everything: bool = False
+
+
+class Pending(Frozen):
+    """What standings were not made anew for: changes, and hosts of which something changed."""
+
+    changes: tuple[Change, ...] = ()
+    hosts: frozenset[str] = frozenset()
+
+
+class ExposureStore(Protocol):
+    """What is derived from sightings and from all that was told: where hosts stand, and the append-only closures.
+
+    Whatever changes what standings are made of says so in its own transaction, in whichever store it happens: an import
+    that changed something, an item that comes into the catalogue or goes, a policy; of a host a new sighting, another
+    incarnation, its retirement or return, and what service levels look at. `pending` has it until it was followed up.
+    """
+
+    def replace_many(self, standings: Mapping[str, Sequence[Standing]], made_of: Basis | None = None) -> frozenset[str]:
         """Put these in the place of all standings of these hosts, by host id, in one transaction, and append closures
         of what was not closed before: grouped by host and span; known by host, CVE, ``detected_at`` and ``closed_at``,
-        however they were grouped before. Raises `NotFound` when a host is not registered."""
+        however they were grouped before. Raises `NotFound` when a host is not registered.
+
+        ``made_of``: what they were made of, read before anything else was: hosts of which that is not what there is now
+        are left as they are, and returned: their standings are to be made again."""
+        ...
+
+    def basis(self, host_ids: Iterable[str]) -> Basis:
+        """What the standings of these hosts would be made of now."""
+        ...
+
+    def pending(self) -> Pending:
+        """What is to be followed up. Cheap where that is nothing."""
+        ...
+
+    def handled(self, numbers: Iterable[int]) -> None:
+        """These changes were followed up."""
         ...
 
     def of(self, host_ids: Iterable[str]) -> Mapping[str, tuple[Standing, ...]]:

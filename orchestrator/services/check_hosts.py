@@ -102,8 +102,10 @@ class CheckHosts:
         """Check them all; the record of each by the id it was checked under, as it was stored but for package items. A
         host's failure is a record, no end.
 
-        ``deep_before``: hosts whose last deep check is older get a deep one; None: nobody does.
+        ``deep_before``: hosts whose last deep check is older get a deep one; None: nobody does. What somebody who died
+        left undone of windows is done first, of whatever hosts.
         """
+        self.update_exposures.catch_up()
         by_id = {member.record.id: member for member in members}
         sighted: dict[str, str] = {}
         done: dict[str, CheckRecord] = {}

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from orchestrator.core.advisories import Imported
+from orchestrator.core.advisories import PackageKey
 from orchestrator.core.catalogue import Catalogue
 from orchestrator.core.distributions import distribution_of
 from orchestrator.core.facts import Facts
@@ -52,11 +52,11 @@ class KnowHosts:
             self.matcher.let_go()
             self.timelines = Timelines(self.matcher)
 
-    def forget(self, changed: Imported) -> None:
-        """Read again what an import changed, when it is needed next."""
-        for distribution in {distribution for distribution, _ in changed.packages}:
+    def forget(self, packages: Collection[PackageKey], cves: Collection[Cve]) -> None:
+        """Read again what is told of these, when it is needed next."""
+        for distribution in {distribution for distribution, _ in packages}:
             self.knowledge.notices.pop(distribution, None)
-        self.matcher.forget(changed.packages, changed.cves)
+        self.matcher.forget(packages, cves)
         self.timelines = Timelines(self.matcher)
 
     def _learn_packages(self, facts: Collection[Facts]) -> None:

@@ -8,6 +8,7 @@ from orchestrator.core.catalogue import Catalogue
 from orchestrator.core.model import Moment
 from orchestrator.core.patches import Patch
 from orchestrator.errors import Conflict, NotFound
+from orchestrator.store import changes
 from orchestrator.store.database import Database
 from orchestrator.store.statements import add_missing, as_json
 from orchestrator.store.tables import PATCHES
@@ -41,6 +42,7 @@ class SqlCatalogue:
         row = {"id": patch.id, "document": as_json(patch), "added_at": patch.added_at, "removed_at": None}
         of_this = PATCHES.c.id == patch.id
         with self._database.write() as connection:
+            is_new = connection.scalar(select(PATCHES.c.removed_at.is_not(None)).where(of_this)) is not False
             add_missing(connection, PATCHES, [row])
             stored = Patch.model_validate(connection.scalars(select(PATCHES.c.document).where(of_this)).one())
             if stored.model_copy(update={"added_at": patch.added_at}) != patch:
@@ -48,6 +50,8 @@ class SqlCatalogue:
                     f"the catalogue knows {patch.id} with other content: give the new patch an id of its own"
                 )
             connection.execute(update(PATCHES).where(of_this, PATCHES.c.removed_at.is_not(None)).values(row))
+            if is_new:
+                changes.concerning_all(connection)
 
     def remove(self, patch_id: str, at: Moment) -> None:
         """Take an item out of force; it stays known."""
@@ -55,6 +59,7 @@ class SqlCatalogue:
         with self._database.write() as connection:
             if connection.execute(update(PATCHES).where(*in_force).values(removed_at=at)).rowcount == 0:
                 raise NotFound(f"the catalogue has no patch {patch_id}")
+            changes.concerning_all(connection)
 
     def version(self) -> str:
         """A digest of which items there are and were. The table is small."""

@@ -13,7 +13,8 @@ from orchestrator.core.model import Moment
 from orchestrator.core.patches import Severity
 from orchestrator.core.standing_groups import ClosureKey, new_closures
 from orchestrator.core.standings import Closure, Marks, Span, Standing
-from orchestrator.store import cve_sets
+from orchestrator.ports.store import Basis, Pending
+from orchestrator.store import changes, cve_sets
 from orchestrator.store.cve_sets import CveSets
 from orchestrator.store.database import Database
 from orchestrator.store.sightings import LATEST_OF_HOST
@@ -31,14 +32,42 @@ class SqlExposures:
         # How many closures some reader has read, and the number of the last of them.
         self._read = 0, 0
 
-    def replace_many(self, standings: Mapping[str, Sequence[Standing]]) -> None:
-        """The standings of many hosts in one transaction."""
+    def replace_many(self, standings: Mapping[str, Sequence[Standing]], made_of: Basis | None = None) -> frozenset[str]:
+        """The standings of many hosts in one transaction; those that it was too late for."""
         if not standings:
-            return
+            return frozenset()
+        with self._database.write() as connection:
+            now = changes.hold(connection)
+            lock_hosts(connection, standings)
+            if made_of is None:
+                left = frozenset[str]()
+            elif made_of.version != now:
+                return frozenset(standings)
+            else:
+                left = _moved(connection, standings, made_of)
+                changes.made(connection, standings.keys() - left, made_of)
+            self._replace(connection, {host: found for host, found in standings.items() if host not in left})
+        return left
+
+    def basis(self, host_ids: Iterable[str]) -> Basis:
+        """What the standings of these hosts would be made of now."""
+        with self._database.read() as connection:
+            return changes.basis(connection, host_ids)
+
+    def pending(self) -> Pending:
+        """What is to be followed up."""
+        with self._database.read() as connection:
+            return changes.pending(connection)
+
+    def handled(self, numbers: Iterable[int]) -> None:
+        """These changes were followed up."""
+        with self._database.write() as connection:
+            changes.handled(connection, numbers)
+
+    def _replace(self, connection: Connection, standings: Mapping[str, Sequence[Standing]]) -> None:
         hosts = sorted(standings)
         everything = [one for host in hosts for one in standings[host]]
-        with self._database.write() as connection:
-            lock_hosts(connection, hosts)
+        if hosts:
             cve_sets.lock(connection)
             before = _clear(connection, hosts)
             digests = self._sets.add(connection, (one.marks for one in everything))
@@ -166,6 +195,11 @@ class SqlExposures:
         for row in rows:
             known[row.host_id, row.detected_at, row.closed_at] |= names[row.cve_set]
         return known
+
+
+def _moved(connection: Connection, hosts: Collection[str], made_of: Basis) -> frozenset[str]:
+    now = changes.moves(connection, hosts)
+    return frozenset(host for host in hosts if now.get(host, 0) != made_of.moves.get(host, 0))
 
 
 def _clear(connection: Connection, hosts: Sequence[str]) -> set[str]:

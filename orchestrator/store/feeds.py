@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select, update
 from orchestrator.core.advisories import Entry, FeedImport, FeedStatus, Imported, Likelihood
 from orchestrator.core.model import Moment
 from orchestrator.errors import Conflict, NotAvailable
+from orchestrator.store import changes
 from orchestrator.store.advisory_tables import ADVISORIES, FEEDS
 from orchestrator.store.database import Database
 from orchestrator.store.feed_import import Reading, Writing, known_entries
@@ -44,6 +45,7 @@ class SqlFeeds:
                     "entries": _entries(connection, about.feed),
                     "statements": before.statements + writing.statements,
                 }
+                changes.concerning(connection, writing.packages, writing.cves)
                 _finish(connection, about, before, has_changed=spool.tell() > 0 or bool(gone), **counted)
         return writing.imported(reading.counts, len(gone))
 

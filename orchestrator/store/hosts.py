@@ -10,6 +10,7 @@ from orchestrator.core.facts import LivePatch, Tool
 from orchestrator.core.host_glance import HostGlance, covered_until
 from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.ports.store import HostChange
+from orchestrator.store import changes
 from orchestrator.store.database import Database
 from orchestrator.store.sightings import LATEST_OF_HOST
 from orchestrator.store.statements import Values, inside, matching, put, values_of
@@ -43,7 +44,7 @@ class SqlHosts:
         """Insert or replace by id; of two with the same id the last counts."""
         by_id = {record.id: record for record in records}
         with self._database.write() as connection:
-            put(connection, HOSTS, [_row(by_id[key]) for key in sorted(by_id)])
+            _put(connection, by_id, _some(connection, by_id))
 
     def change(self, decide: HostChange, seen: Mapping[str, Evidence] | None = None) -> tuple[HostRecord, ...]:
         """Read, decide and save in one transaction; on PostgreSQL other writers of hosts wait, readers do not."""
@@ -51,9 +52,28 @@ class SqlHosts:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("LOCK TABLE host IN SHARE ROW EXCLUSIVE MODE"))
             known = _all(connection) if seen is None else _concerned(connection, seen)
-            changed = tuple({record.id: record for record in decide(known)}.values())
-            put(connection, HOSTS, [_row(record) for record in sorted(changed, key=lambda record: record.id)])
-        return changed
+            changed = {record.id: record for record in decide(known)}
+            _put(connection, changed, known)
+        return tuple(changed.values())
+
+
+def _put(connection: Connection, changed: Mapping[str, HostRecord], known: Iterable[HostRecord]) -> None:
+    put(connection, HOSTS, [_row(changed[key]) for key in sorted(changed)])
+    before = {record.id: stands_by(record) for record in known}
+    moved = {key for key, record in changed.items() if key in before and stands_by(record) != before[key]}
+    changes.moved(connection, moved)
+
+
+def stands_by(record: HostRecord) -> tuple[object, ...]:
+    """What standings of a host are made of, of its record."""
+    return (
+        record.retired_at,
+        record.incarnation,
+        record.incarnated_at,
+        record.labels,
+        record.customer,
+        record.groups,
+    )
 
 
 def _all(connection: Connection) -> tuple[HostRecord, ...]:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, 
 from orchestrator.core.advisories import PackageKey
 from orchestrator.core.facts import Facts, Observation, Packages, Volatile
 from orchestrator.core.sightings import CheckRecord, Sighting, next_sighting
+from orchestrator.store import changes
 from orchestrator.store.database import Database
 from orchestrator.store.facts import facts_of, keep_facts, keep_packages, load_packages, names_in
 from orchestrator.store.statements import Values, as_json, lock_hosts, matching, put, values_of
@@ -61,6 +62,7 @@ class SqlSightings:
             for check in sorted(checks, key=lambda check: check.started_at):
                 batch.take(check)
             batch.write(connection)
+            changes.moved(connection, {batch.moved[key].host_id for key in batch.new})
 
     def latest(self, host_ids: Sequence[str] | None = None) -> Mapping[str, Sighting]:
         """The latest sighting by host id."""

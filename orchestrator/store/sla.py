@@ -7,6 +7,7 @@ from orchestrator.core.acceptances import Acceptance
 from orchestrator.core.model import Moment
 from orchestrator.core.sla_policy import Adopted, Policy
 from orchestrator.errors import Conflict, NotFound
+from orchestrator.store import changes
 from orchestrator.store.advisory_tables import ACCEPTANCES, POLICIES
 from orchestrator.store.database import Database
 from orchestrator.store.statements import as_json, values_of
@@ -38,6 +39,7 @@ class SqlPolicies:
             if last is not None and last >= adopted.since:
                 raise Conflict(f"a policy is in force since {last}, which is later")
             connection.execute(POLICIES.insert(), row | {"number": after})
+            changes.concerning_all(connection)
 
 
 class SqlAcceptances:

@@ -169,6 +169,29 @@ class ClosureRow(Row, table=True):
     cve_set: str = Field(sa_type=Text, index=True, sa_column_args=(ForeignKey("cve_set.digest"),))
 
 
+class ChangeRow(Row, table=True):
+    """What changed that concerns hosts by what they have: zlib-compressed JSON of packages and CVEs, None for all hosts
+    together, or where ``is_pending`` says that it was followed up. Numbered without a gap from 1; the last row stays.
+    """
+
+    __tablename__ = "change"
+
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    document: bytes | None = Field(sa_type=LargeBinary)
+    is_pending: bool
+
+
+class DerivedRow(Row, table=True):
+    """How often something changed of a host that moves its standings, and how often it had when they were made last:
+    where the two differ, they are to be made anew."""
+
+    __tablename__ = "derived"
+
+    host_id: str = Field(primary_key=True, sa_type=Text, sa_column_args=(ForeignKey("host.id"),))
+    moved: int
+    made: int
+
+
 class RolloutRecord(Row, table=True):
     """Rollouts: the plan as it was frozen, the state as it is now."""
 
@@ -266,6 +289,8 @@ PATCHES = table_of(PatchRow)
 CVE_SETS = table_of(CveSetRow)
 STANDINGS = table_of(StandingRow)
 CLOSURES = table_of(ClosureRow)
+CHANGES = table_of(ChangeRow)
+DERIVED = table_of(DerivedRow)
 ROLLOUTS = table_of(RolloutRecord)
 ROLLOUT_EVENTS = table_of(RolloutEventRow)
 ATTEMPTS = table_of(AttemptRow)

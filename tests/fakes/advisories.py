@@ -19,6 +19,7 @@ from orchestrator.core.advisories import (
     Told,
 )
 from orchestrator.errors import FeedInvalid
+from tests.fakes.changes import FakeChanges
 
 Said = Statement | ModuleFix | Grade
 
@@ -36,6 +37,7 @@ class _Kept:
 class _Known:
     """What the three ports share."""
 
+    changes: FakeChanges
     statuses: dict[str, FeedStatus] = field(default_factory=dict)
     entries: dict[tuple[str, str], _Kept] = field(default_factory=dict)
     told: list[Told[Any]] = field(default_factory=list)
@@ -71,7 +73,7 @@ class FakeFeeds:
         self._succeed(about, before, entries=self._held(about.feed), statements=self._statements(about.feed))
         self._known.moves += any(counts[what] for what in ("added", "changed", "withdrawn")) or bool(gone)
         touched = [said for _, said in begun] + [one.said for one in ended]
-        return Imported(
+        imported = Imported(
             added=counts["added"],
             changed=counts["changed"],
             withdrawn=counts["withdrawn"] + len(gone),
@@ -79,6 +81,8 @@ class FakeFeeds:
             packages=frozenset((one.distribution, one.package) for one in touched if not isinstance(one, Grade)),
             cves=frozenset(one.cve for one in touched),
         )
+        self._known.changes.concerning(imported.packages, imported.cves)
+        return imported
 
     def _changes(
         self, about: FeedImport, entries: Iterable[Entry], counts: Counter[str]
@@ -295,7 +299,7 @@ class FakeAdvisoryIndex:
         return self._known.entries[feed, key].entry.model_copy(update=said)
 
 
-def fake_advisories() -> tuple[FakeFeeds, FakeAdvisories, FakeAdvisoryIndex]:
+def fake_advisories(changes: FakeChanges) -> tuple[FakeFeeds, FakeAdvisories, FakeAdvisoryIndex]:
     """The three, over the same data."""
-    known = _Known()
+    known = _Known(changes)
     return FakeFeeds(known), FakeAdvisories(known), FakeAdvisoryIndex(known)

@@ -10,6 +10,7 @@ from orchestrator.core.exposure_tally import ExposureTally, summed
 from orchestrator.core.patches import Severity
 from orchestrator.core.standing_groups import ClosureKey, new_closures
 from orchestrator.core.standings import Closure, Standing
+from orchestrator.ports.store import Basis, Pending
 from tests.fakes.register import FakeHosts
 
 
@@ -23,9 +24,14 @@ class FakeExposures:
         self._known: defaultdict[ClosureKey, set[str]] = defaultdict(set)
         self._lock = threading.Lock()
 
-    def replace_many(self, standings: Mapping[str, Sequence[Standing]]) -> None:
+    def replace_many(self, standings: Mapping[str, Sequence[Standing]], made_of: Basis | None = None) -> frozenset[str]:
         self._hosts.require(standings)
         with self._lock:
+            left = frozenset[str]()
+            if made_of is not None:
+                left = self._moved(standings, made_of)
+                self._hosts.changes.made(standings.keys() - left, made_of)
+            standings = {host: found for host, found in standings.items() if host not in left}
             self._standings |= {host: tuple(found) for host, found in standings.items()}
             new = new_closures((one for host in sorted(standings) for one in standings[host]), self._known)
             self._closures += new
@@ -33,6 +39,22 @@ class FakeExposures:
                 assert one.span.closed_at is not None
                 key = (one.host_id, one.span.detected_at, one.span.closed_at)
                 self._known[key] |= {mark.cve for mark in one.marks}
+
+        return left
+
+    def _moved(self, hosts: Iterable[str], made_of: Basis) -> frozenset[str]:
+        now = self._hosts.changes.basis(hosts)
+        is_late = now.version != made_of.version
+        return frozenset(host for host in hosts if is_late or now.moves.get(host) != made_of.moves.get(host))
+
+    def basis(self, host_ids: Iterable[str]) -> Basis:
+        return self._hosts.changes.basis(host_ids)
+
+    def pending(self) -> Pending:
+        return self._hosts.changes.pending()
+
+    def handled(self, numbers: Iterable[int]) -> None:
+        self._hosts.changes.handled(numbers)
 
     def of(self, host_ids: Iterable[str]) -> Mapping[str, tuple[Standing, ...]]:
         return {host: self._standings[host] for host in sorted(set(host_ids)) if self._standings.get(host)}

@@ -12,6 +12,7 @@ from orchestrator.core.kernel_source import kernel_source
 from orchestrator.core.sightings import CheckRecord, Sighting, next_sighting
 from orchestrator.errors import NotFound
 from orchestrator.ports.store import HostChange
+from tests.fakes.changes import FakeChanges
 
 
 class FakeHosts:
@@ -19,6 +20,7 @@ class FakeHosts:
 
     def __init__(self) -> None:
         self.sightings: FakeSightings | None = None
+        self.changes = FakeChanges()
         self._records: dict[str, HostRecord] = {}
         self._one_at_a_time = threading.Lock()
 
@@ -36,6 +38,7 @@ class FakeHosts:
         return tuple(_glance(record, checks.get(record.id), latest.get(record.id)) for record in listed)
 
     def save(self, records: Sequence[HostRecord]) -> None:
+        self.changes.moved(self._records, records)
         self._records |= {record.id: record for record in records}
 
     def change(self, decide: HostChange, seen: Mapping[str, Evidence] | None = None) -> tuple[HostRecord, ...]:
@@ -97,7 +100,9 @@ class FakeSightings:
         moved = next_sighting(latest, check, self._new_id())
         if moved is not None:
             moved = moved.model_copy(update={"facts": _without_packages(moved.facts, Volatile())})
-            kept = history[:-1] if latest is not None and latest.id == moved.id else history
+            is_extended = latest is not None and latest.id == moved.id
+            kept = history[:-1] if is_extended else history
+            self._hosts.changes.moves[check.host_id] += not is_extended
             self._history[check.host_id] = (*kept, moved)
         if check.observation is not None:
             self._keep_packages(check.observation.facts.packages)

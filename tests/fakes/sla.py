@@ -6,12 +6,14 @@ from orchestrator.core.acceptances import Acceptance
 from orchestrator.core.model import Moment
 from orchestrator.core.sla_policy import Adopted
 from orchestrator.errors import Conflict, NotFound
+from tests.fakes.changes import FakeChanges
 
 
 class FakePolicies:
     """`ports.sla.PolicyStore`."""
 
-    def __init__(self) -> None:
+    def __init__(self, changes: FakeChanges | None = None) -> None:
+        self._changes = changes or FakeChanges()
         self._adopted: tuple[Adopted, ...] = ()
         self._lock = threading.Lock()
 
@@ -25,6 +27,7 @@ class FakePolicies:
             if self._adopted and self._adopted[-1].since >= adopted.since:
                 raise Conflict(f"a policy is in force since {self._adopted[-1].since}, which is later")
             self._adopted = (*self._adopted, adopted)
+            self._changes.concerning_all()
 
 
 class FakeAcceptances:

@@ -1,18 +1,23 @@
 """Windows by what feeds told: an import moves the hosts that it concerns, and no others."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from orchestrator.core.advisories import Entry, FeedImport, Grade, Imported, ModuleFix, Statement
 from orchestrator.core.exposure_states import ClosedBy, ExposureState
-from orchestrator.core.facts import Facts, Package, Packages
+from orchestrator.core.facts import Facts, Observation, Package, Packages
 from orchestrator.core.patches import Severity
+from orchestrator.core.sightings import CheckRecord
+from orchestrator.core.sla_policy import Adopted
 from orchestrator.core.standings import Standing
-from orchestrator.services.update_exposures import STALE
+from orchestrator.ports.store import Basis, Pending, Store
+from orchestrator.services.update_exposures import STALE, UpdateExposures
 from tests.core.advisory_builders import CVE, LIBSSL, OTHER, applied, debian, fingerprint, package, statement
 from tests.core.exposure_builders import closed_windows
+from tests.core.sla_builders import policy
 from tests.services.fleets import Checked
 
 FIXED = package("libssl3", "3.0.15-1~deb12u1", "openssl")
@@ -39,7 +44,7 @@ def tell(known: Checked, *statements: Statement, feed: str = "debian", **more: o
     entry = Entry.model_validate({"id": "entry", "statements": statements} | more)
     about = FeedImport(feed=feed, at=known.clock.now(), source="a test")
     imported = known.store.feeds.import_entries(about, [entry])
-    known.update_exposures.concerned(imported)
+    known.update_exposures.catch_up()
     known.clock.advance(60)
     return imported
 
@@ -191,6 +196,121 @@ def test_what_is_kept_of_hosts_is_let_go_and_read_again(monkeypatch: pytest.Monk
     bounded.update_exposures.everywhere()
 
     assert sorted(known.store.exposures.all(), key=repr) == sorted(bounded.store.exposures.all(), key=repr)
+
+
+class Between:
+    """A store in which something happens right before standings are written, once."""
+
+    def __init__(self, known: Checked, happens: Callable[[], object]) -> None:
+        self._store, self._happens, self.exposures = known.store, [happens], self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store if hasattr(self._store, name) else self._store.exposures, name)
+
+    def replace_many(self, standings: Any, made_of: Basis | None = None) -> frozenset[str]:
+        """As the store does it."""
+        while self._happens:
+            self._happens.pop()()
+        return self._store.exposures.replace_many(standings, made_of)
+
+
+def imported(known: Checked, *statements: Statement, feed: str = "debian") -> None:
+    """What another process takes in, before it tells anybody."""
+    about = FeedImport(feed=feed, at=known.clock.now(), source="x")
+    known.store.feeds.import_entries(about, [Entry(id="entry", statements=statements)])
+
+
+def test_what_is_told_while_a_host_is_rebuilt_is_not_overwritten() -> None:
+    """By another process: its import is told of before the scan writes what it found without it."""
+    known = fleet(a=seen(LIBSSL))
+
+    def meanwhile() -> None:
+        imported(known, FLAW)
+        UpdateExposures(store=known.store, clock=known.clock).catch_up()
+
+    store = cast("Store", Between(known, meanwhile))
+    UpdateExposures(store=store, clock=known.clock)(["id-a"])
+
+    assert {("id-a", CVE): ExposureState.EXPOSED} == states(known)
+
+
+def test_a_host_that_changes_while_it_is_rebuilt_is_rebuilt_again() -> None:
+    """What a check kept meanwhile is what counts."""
+    known = fleet(a=seen(LIBSSL))
+    tell(known, FLAW)
+    known.eyes.shows["a"] = seen(FIXED)
+    store = cast("Store", Between(known, lambda: known.check_hosts(known.members)))
+
+    UpdateExposures(store=store, clock=known.clock)(["id-a"])
+
+    assert {("id-a", CVE): ExposureState.COVERED} == states(known)
+    assert Pending() == known.store.exposures.pending()
+
+
+def test_what_another_process_did_not_tell_is_not_taken_for_told() -> None:
+    """It died after its import; the next one tells of both."""
+    known = fleet(a=seen(LIBSSL), b=seen(package("bash", "5.2-1")))
+    imported(known, FLAW)
+
+    tell(known, statement(OTHER, package="bash"), feed="osv/Debian")
+
+    assert {("id-a", CVE), ("id-b", OTHER)} == states(known).keys()
+
+
+def test_what_another_process_changed_is_not_hidden_by_an_import() -> None:
+    """It has told the hosts of it: what is in memory here is older, for all that is asked later."""
+    known = fleet(a=seen(LIBSSL), b=seen(package("bash", "5.2-1")))
+    tell(known, statement(OTHER, package="bash"))
+    imported(known, FLAW, feed="osv/Debian")
+    UpdateExposures(store=known.store, clock=known.clock).catch_up()
+
+    tell(known, statement(OTHER, package="bash", fixed="9"))
+    known.eyes.shows["a"] = seen(LIBSSL, package("bash", "5.2-1"))
+    known.check_hosts(known.members)
+
+    assert {("id-a", CVE), ("id-a", OTHER), ("id-b", OTHER)} == states(known).keys()
+
+
+def one_more_check(known: Checked) -> None:
+    """Kept by somebody who dies before its windows follow."""
+    at = known.clock.now()
+    observation = Observation(started_at=at, observed_at=at, facts=seen(FIXED))
+    check = CheckRecord(
+        host_id="id-a", started_at=at, finished_at=at, expected_by=at + timedelta(hours=3), observation=observation
+    )
+    known.store.sightings.record([check])
+
+
+def retirement(known: Checked) -> None:
+    """Of a host, in the same way."""
+    known.store.hosts.change(lambda hosts: [hosts[0].model_copy(update={"retired_at": known.clock.now()})])
+
+
+def regrouping(known: Checked) -> None:
+    """Other labels are other service levels."""
+    known.store.hosts.change(lambda hosts: [hosts[0].model_copy(update={"labels": {"role": "dmz"}})])
+
+
+def another_policy(known: Checked) -> None:
+    """Service levels."""
+    strict = policy(name="strict", levels={"critical": "1d", "high": "1d"})
+    known.store.policies.append(Adopted(policy=strict, since=known.clock.now(), set_by="x"), 0)
+
+
+@pytest.mark.parametrize("happens", [one_more_check, retirement, regrouping, another_policy])
+def test_what_somebody_left_undone_is_caught_up_with(happens: Callable[[Checked], None]) -> None:
+    """Whoever changes what windows are made of may die before they follow: a scan starts with what is left."""
+    known, rebuilt = fleet(a=seen(LIBSSL)), fleet(a=seen(LIBSSL))
+    for one in (known, rebuilt):
+        tell(one, FLAW)
+        happens(one)
+
+    rebuilt.update_exposures.everywhere()
+    known.check_hosts([])
+
+    assert list(rebuilt.store.exposures.all()) == list(known.store.exposures.all())
+    assert rebuilt.store.exposures.closures() == known.store.exposures.closures()
+    assert not known.update_exposures.catch_up()
 
 
 @pytest.mark.parametrize("why", ["cut short", "upgraded"])

@@ -44,6 +44,7 @@ def upgrade() -> None:
     _package_lists()
     _standings()
     _closures()
+    _changes()
 
 
 def _feeds() -> None:
@@ -216,6 +217,24 @@ def _standings() -> None:
     if op.get_bind().scalar(sa.text("SELECT count(*) FROM sighting")):
         op.execute(sa.insert(note).values(key=STALE, value="{}"))
     op.drop_table("exposure")
+
+
+def _changes() -> None:
+    op.create_table(
+        "change",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=True),
+        sa.Column("is_pending", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_change")),
+    )
+    op.create_table(
+        "derived",
+        sa.Column("host_id", sa.Text(), nullable=False),
+        sa.Column("moved", sa.Integer(), nullable=False),
+        sa.Column("made", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["host_id"], ["host.id"], name=op.f("fk_derived_host_id_host")),
+        sa.PrimaryKeyConstraint("host_id", name=op.f("pk_derived")),
+    )
 
 
 def _closures() -> None:
