@@ -9,10 +9,16 @@ from orchestrator.services.uncollected import uncollected
 
 def test_the_collector_is_off_meanwhile_and_on_again_afterwards() -> None:
     """Even where the work fails."""
-    with pytest.raises(ValueError, match="failed"), uncollected():
-        assert not gc.isenabled()
-        raise ValueError("failed")
-    assert gc.isenabled()
+    seen = []
+
+    def fail() -> None:
+        with uncollected():
+            seen.append(gc.isenabled())
+            raise ValueError("failed")
+
+    with pytest.raises(ValueError, match="failed"):
+        fail()
+    assert [False, True] == [*seen, gc.isenabled()]
 
 
 def test_a_collector_that_was_off_stays_off() -> None:
