@@ -3,13 +3,14 @@ long; in all, and by host, group, customer, CVE, severity or what closed it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import model_validator
 
 from orchestrator.core.acceptances import AcceptedRisks
+from orchestrator.core.cve_counts import CveCounts
 from orchestrator.core.exposed_time import Stretch, without
 from orchestrator.core.exposure_counts import ExposureCounts, ExposureRow, Measured
 from orchestrator.core.exposure_states import ExposureState
@@ -20,7 +21,7 @@ from orchestrator.core.model import Frozen, Moment
 from orchestrator.core.patches import WORST_FIRST, Severity
 from orchestrator.core.sla import SlaState, sla_state
 from orchestrator.core.sla_policy import DueSoon
-from orchestrator.core.standings import Closure, Span, Standing
+from orchestrator.core.standings import Closure, Standing
 
 
 class Grouping(Meaning):
@@ -104,9 +105,8 @@ class _Report:
         self._has_risks = bool(fleet.risks.cves)
         self._dates = DatesKept(kev_only=asked.kev_only)
         self._total = ExposureCounts()
-        self._rows: defaultdict[str | None, ExposureCounts] = defaultdict(
-            lambda: ExposureCounts(is_of_one_cve=asked.by is Grouping.CVE)
-        )
+        self._rows: defaultdict[str | None, ExposureCounts] = defaultdict(ExposureCounts)
+        self._by_cve = CveCounts(self._dates) if asked.by is Grouping.CVE else None
         self._keys, self._adds_up = _KEYS[asked.by], asked.by in _ADD_UP
 
     def add_closure(self, closure: Closure) -> None:
@@ -128,6 +128,13 @@ class _Report:
                     row.add_fixed(measured)
                 elif is_in:
                     row.add_ended(span.method, count)
+        if self._by_cve is not None:
+            shared = self._by_cve.of(closure.marks)
+            shared.counts.add_exposed(host.id, stretches, 1)
+            if is_in and is_fix:
+                shared.add_fixed(host.id, span, span.method, at)
+            elif is_in:
+                shared.counts.add_ended(span.method, 1)
 
     def add_standing(self, standing: Standing) -> None:
         host = self._fleet.hosts.get(standing.host_id)
@@ -140,18 +147,26 @@ class _Report:
             return
         told = min(standing.since if standing.state is ExposureState.UNKNOWN else self._now, silent or self._now)
         stretches = () if span is None else self._stretches(Instants.of(span, told.timestamp()))
+        state = None if span is None else sla_state(span, self._now, (), self._fleet.due_soon)
         for rows, dates in self._parts(host, standing, standing.severity, None):
-            count = len(dates.cves)
-            sla = self._sla(host, span, dates)
+            count, borne = len(dates.cves), len(self._borne(host, dates.cves))
+            sla = () if state is None else ((SlaState.ACCEPTED, borne), (state, count - borne))
             for row in rows:
                 row.add_now(sla, opened=count if span is not None else 0, unknown=count if is_unknown else 0)
                 row.add_exposed(host.id, stretches, count)
+        if self._by_cve is not None:
+            shared = self._by_cve.of(standing.marks)
+            shared.counts.add_now(((state, 1),) if state else (), opened=int(span is not None), unknown=int(is_unknown))
+            shared.counts.add_exposed(host.id, stretches, 1)
+            if state is not None:
+                self._by_cve.bear(self._borne(host, shared.cves), state)
 
     def summary(self) -> ExposureSummary:
         if self._adds_up:
             for counts in self._rows.values():
                 self._total.include(counts)
         rows = [counts.row(key) for key, counts in self._rows.items()]
+        rows.extend(self._by_cve.rows() if self._by_cve is not None else ())
         order = _in_order(self._asked.by)
         return ExposureSummary(
             asked=self._asked, now=self._now, total=self._total.row(None), rows=tuple(sorted(rows, key=order))
@@ -169,27 +184,18 @@ class _Report:
         return tuple(without((start, end), at.gaps)) if at.gaps else ((start, end),)
 
     def _parts(self, host: HostRecord, of: Closure | Standing, severity: Severity, tool: str | None) -> Iterator[Part]:
-        """The CVEs of it, beside the rows that they count in; none without a CVE that is asked for."""
+        """The CVEs of it, beside the rows they count in, other than by CVE; none without one that is asked for."""
         dates = self._dates.of(of.marks)
         if not dates.cves:
             return
-        if self._asked.by is Grouping.CVE:
-            yield (self._total,), dates
-            for one in self._dates.each(of.marks):
-                yield (self._rows[one.cves[0]],), one
-        else:
-            total = () if self._adds_up else (self._total,)
-            yield (*total, *(self._rows[key] for key in self._keys(host, severity, tool))), dates
+        total = () if self._adds_up else (self._total,)
+        yield (*total, *(self._rows[key] for key in self._keys(host, severity, tool))), dates
 
-    def _sla(self, host: HostRecord, span: Span | None, dates: MarkDates) -> Sequence[tuple[SlaState, int]]:
-        """How the open windows stand against their service levels. Accepted risks are few, CVEs are not."""
-        if span is None:
-            return ()
-        fleet, borne = self._fleet, 0
-        for cve in fleet.risks.cves.intersection(dates.cves) if self._has_risks else ():
-            borne += any(risk.holds(self._now) for risk in fleet.risks.concerning(host, cve))
-        state = sla_state(span, self._now, (), fleet.due_soon)
-        return ((SlaState.ACCEPTED, borne), (state, len(dates.cves) - borne))
+    def _borne(self, host: HostRecord, cves: Collection[str]) -> Sequence[str]:
+        """Of these the ones whose risk is accepted. Accepted risks are few, CVEs are not."""
+        risks = self._fleet.risks
+        concerned = risks.cves.intersection(cves) if self._has_risks else ()
+        return [cve for cve in concerned if any(risk.holds(self._now) for risk in risks.concerning(host, cve))]
 
 
 Keys = Callable[[HostRecord, Severity, str | None], Sequence[str | None]]

@@ -49,10 +49,9 @@ class MarkDates:
 
     def __init__(self, marks: Sequence[Mark]) -> None:
         self.cves = tuple(mark.cve for mark in marks)
-        # What was never more than unknown has no window, and no dates of one.
-        dated = [(mark.disclosed[-1], mark.fixes[-1]) for mark in marks if mark.disclosed]
+        dated = [dates_of(mark) for mark in marks]
         self.disclosed = _Dates(disclosed for disclosed, _ in dated if disclosed is not None)
-        self.fixes = _Dates(_later(fix, disclosed) for disclosed, fix in dated if fix is not None)
+        self.fixes = _Dates(fix for _, fix in dated if fix is not None)
 
     def spent(self, at: Instants, *, is_reopened: bool) -> tuple[Batch, ...]:
         """How long windows that opened and closed then were open, by each of `CLOCKS`, without the gaps in which nobody
@@ -70,8 +69,8 @@ class _Dates:
 
     __slots__ = ("_dates", "_earlier", "count")
 
-    def __init__(self, dates: Iterable[datetime]) -> None:
-        times = Counter(date.timestamp() for date in dates)
+    def __init__(self, dates: Iterable[float]) -> None:
+        times = Counter(dates)
         self._dates = sorted(times)
         self._earlier = [0, *accumulate(times[date] for date in self._dates)]
         self.count = self._earlier[-1]
@@ -89,8 +88,16 @@ class _Dates:
         return Batch(pairs, self.count + more_at_start)
 
 
-def _later(one: datetime, other: datetime | None) -> datetime:
-    return one if other is None else max(one, other)
+def dates_of(mark: Mark) -> tuple[float | None, float | None]:
+    """From when on the clocks ``disclosed`` and ``fix_available`` of its last window can run, as far as its own dates
+    go. What was never more than unknown has no window, and no dates of one."""
+    disclosed, fix = (mark.disclosed[-1], mark.fixes[-1]) if mark.disclosed else (None, None)
+    later = fix if fix is None or disclosed is None else max(fix, disclosed)
+    return _seconds(disclosed), _seconds(later)
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
 
 
 class DatesKept:
@@ -101,7 +108,6 @@ class DatesKept:
         # By identity: to compare them would cost as much as to make the dates. The marks are kept with it, so that
         # no other ones can take their place in memory.
         self._kept: dict[int, tuple[Sequence[Mark], MarkDates]] = {}
-        self._single: dict[int, tuple[MarkDates, ...]] = {}
         self._count = 0
 
     def of(self, marks: Sequence[Mark]) -> MarkDates:
@@ -109,18 +115,11 @@ class DatesKept:
         known = self._kept.get(id(marks))
         if known is None:
             if self._count > _KEPT:
-                self._kept, self._single, self._count = {}, {}, 0
-            known = self._kept[id(marks)] = (marks, MarkDates(self._wanted(marks)))
+                self._kept, self._count = {}, 0
+            known = self._kept[id(marks)] = (marks, MarkDates(self.wanted(marks)))
             self._count += len(marks)
         return known[1]
 
-    def each(self, marks: Sequence[Mark]) -> tuple[MarkDates, ...]:
-        """The dates of each of them alone."""
-        self.of(marks)
-        known = self._single.get(id(marks))
-        if known is None:
-            known = self._single[id(marks)] = tuple(MarkDates((mark,)) for mark in self._wanted(marks))
-        return known
-
-    def _wanted(self, marks: Sequence[Mark]) -> Sequence[Mark]:
+    def wanted(self, marks: Sequence[Mark]) -> Sequence[Mark]:
+        """Those that are not left out."""
         return [mark for mark in marks if mark.kev_due is not None] if self._kev_only else marks

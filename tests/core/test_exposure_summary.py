@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.core import cve_counts
 from orchestrator.core.acceptances import Acceptance, AcceptedRisks, Scope
 from orchestrator.core.exposed_time import ExposedTime
 from orchestrator.core.exposure_counts import ExposureRow
@@ -370,6 +371,68 @@ def test_the_total_is_the_same_whatever_the_rows_are(closures: list[Closure], by
     assert math.isclose(plain.exposed_cve_days, grouped.exposed_cve_days, abs_tol=1e-6)
     days = {"exposed_host_days": 0.0, "exposed_cve_days": 0.0}
     assert plain.model_copy(update=days) == grouped.model_copy(update=days)
+
+
+@st.composite
+def shared_closures(draw: st.DrawFn) -> list[Closure]:
+    """Windows of a few sets of CVEs, which several hosts and spans share; sets may have CVEs in common."""
+    dated = st.lists(
+        st.tuples(st.integers(1000, 1005), dates, dates), min_size=1, max_size=5, unique_by=lambda one: one[0]
+    )
+    sets = [
+        tuple(Mark(f"CVE-2099-{number}", disclosed, fixes) for number, disclosed, fixes in one)
+        for one in draw(st.lists(dated, min_size=1))
+    ]
+    picked = draw(
+        st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), closed_spans(), st.sampled_from(sets)), max_size=12)
+    )
+    return [Closure(host_id=host_id, span=window, marks=shared) for host_id, window, shared in picked]
+
+
+@given(shared_closures())
+def test_a_row_of_a_cve_is_the_report_of_its_windows_alone(closures: list[Closure]) -> None:
+    """However many CVEs were counted together, and whatever their own dates are; but for the days of hosts, whose
+    windows overlap here."""
+    found = report(closures, hosts=HOSTS, by=Grouping.CVE)
+
+    for row in found.rows:
+        alone = [
+            one.model_copy(update={"marks": tuple(mark for mark in one.marks if mark.cve == row.key)})
+            for one in closures
+            if any(mark.cve == row.key for mark in one.marks)
+        ]
+        total = report(alone, hosts=HOSTS).total
+        assert math.isclose(total.exposed_cve_days, row.exposed_cve_days, abs_tol=1e-6)
+        days = {"exposed_host_days": 0.0, "exposed_cve_days": 0.0, "key": None}
+        assert total.model_copy(update=days) == row.model_copy(update=days)
+
+
+def test_a_risk_is_borne_in_the_row_of_its_cve() -> None:
+    """Others that are open with it stay breached."""
+    risk = Acceptance(
+        id="r",
+        cve=SECOND,
+        scope=Scope.EVERYWHERE,
+        owner="o",
+        reason="r",
+        accepted_by="b",
+        accepted_at=START,
+        expires_at=on(60),
+    )
+    both = standing("a", span(0, due_at=on(1)), marks=marks(FIRST, SECOND))
+
+    rows = report(standings=[both], risks=AcceptedRisks([risk]), by=Grouping.CVE).rows
+
+    assert [(FIRST, 1, 1, 0), (SECOND, 1, 0, 1)] == [(row.key, row.open, row.breached, row.accepted) for row in rows]
+
+
+def test_sets_that_no_hosts_share_are_told_apart_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows are the same."""
+    closures = [closure(name, span(day, day + 2), FIRST, SECOND) for day in range(5) for name in ("a", "b")]
+    kept = report(closures, by=Grouping.CVE)
+    monkeypatch.setattr(cve_counts, "_KEPT", 3)
+    assert kept == report(closures, by=Grouping.CVE)
+    assert [(FIRST, 10), (SECOND, 10)] == [(row.key, row.closed) for row in kept.rows]
 
 
 ADDED_UP = ("closed", "withdrawn", "host_replaced", "open", "breached", "due_soon", "accepted", "unknown")
