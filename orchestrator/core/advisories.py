@@ -123,8 +123,8 @@ class Entry(Frozen):
 class Told(NamedTuple, Generic[T]):
     """Something an entry says, and from when to when we knew it. ``until`` None: still.
 
-    ``is_baseline``: it came with the first import of its feed: since when it has been published cannot be told from
-    ``since``.
+    ``is_baseline``: it came with the first whole file of its feed, or with a single one before that: since when it has
+    been published cannot be told from ``since``.
     """
 
     said: T
@@ -145,8 +145,9 @@ PackageKey = tuple[str, str]
 
 class FeedImport(Frozen):
     """One file of a feed, as it is imported. ``version`` is the source's own name for this state of the data, ``dated``
-    its date where it has one; ``source`` the file or URL; ``is_whole``: what is not in it is withdrawn; ``deleted``:
-    entries that the source says are gone. ``etag`` and ``last_modified`` go with the next request."""
+    its date where it has one; ``at``: when it began, what it tells is dated when it is written; ``source`` the file or
+    URL; ``is_whole``: what is not in it is withdrawn; ``deleted``: entries that the source says are gone. ``etag`` and
+    ``last_modified`` go with the next request."""
 
     feed: FeedName
     at: Moment

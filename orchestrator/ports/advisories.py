@@ -1,6 +1,6 @@
 """The ports of published vulnerability data: feeds, which read it, and the store, which keeps what they said."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -55,17 +55,26 @@ class AdvisoryFeed(Protocol):
 class FeedStore(Protocol):
     """What was imported, and where each feed stands."""
 
-    def import_entries(self, about: FeedImport, entries: Iterable[Entry]) -> Imported:
+    def import_entries(
+        self, about: FeedImport, entries: Iterable[Entry], now: Callable[[], Moment] | None = None
+    ) -> Imported:
         """Take in one file, whole or not at all: whatever ``entries`` raises is raised, and nothing has changed.
 
-        An entry that says what it said before changes nothing; of one that changed, what it no longer says ends at
-        ``about.at`` and what it newly says begins there. Entries older than those we have are left out (one that was gone
-        comes back whatever its date), and a whole file that is older than the one we have changes nothing. Entries are spooled: neither they nor a transaction are
-        held in memory or open while the file is read. An id that comes twice raises `FeedInvalid`.
+        An entry that says what it said before changes nothing; of one that changed, what it no longer says ends, and
+        what it newly says begins, when it is written: ``now`` is asked then; without it, and where that is earlier,
+        ``about.at`` counts, and never a time before the feed's last import. Entries older than those we have are left
+        out (one that was gone comes back whatever its date). A whole file that is older than the last one changes
+        nothing; what changed after its date is not gone because it does not have it. Single files that come before the
+        first whole one, or after it, leave the same said; with that first one, or before it, everything is baseline.
+
+        Entries are spooled: neither they nor a transaction are held in memory or open while the file is read. An id
+        that comes twice raises `FeedInvalid`.
         """
         ...
 
-    def put_likelihoods(self, about: FeedImport, scores: Iterable[Likelihood]) -> Imported:
+    def put_likelihoods(
+        self, about: FeedImport, scores: Iterable[Likelihood], now: Callable[[], Moment] | None = None
+    ) -> Imported:
         """EPSS: all scores in the place of all that there were; an older file changes nothing."""
         ...
 

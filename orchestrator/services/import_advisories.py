@@ -136,8 +136,8 @@ class ImportAdvisories:
         )
         name = file.feed.partition("/")[0]
         if name in self.scores:
-            return self.store.put_likelihoods(about, self.scores[name].likelihoods(file))
-        return self.store.import_entries(about, self.feeds[name].entries(file))
+            return self.store.put_likelihoods(about, self.scores[name].likelihoods(file), self.clock.now)
+        return self.store.import_entries(about, self.feeds[name].entries(file), self.clock.now)
 
 
 def merged(imports: Iterable[Imported]) -> Imported:

@@ -11,8 +11,9 @@ from orchestrator.store.rows import Row, table_of
 
 
 class FeedRow(Row, table=True):
-    """Where each feed of vulnerability data stands. ``moves`` counts what was imported: two imports of one feed at a
-    time cannot both be decided on the same state."""
+    """Where each feed of vulnerability data stands. ``whole_at``: when a whole file was imported first; ``told_at``:
+    the latest time at which something of it begins or ends. ``moves`` counts what was imported: two imports of one feed at
+    a time cannot both be decided on the same state."""
 
     __tablename__ = "feed"
 
@@ -29,6 +30,8 @@ class FeedRow(Row, table=True):
     entries: int
     statements: int
     moves: int
+    whole_at: datetime | None = Field(sa_type=UtcDateTime)
+    told_at: datetime | None = Field(sa_type=UtcDateTime)
 
 
 class AdvisoryRow(Row, table=True):

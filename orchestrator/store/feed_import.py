@@ -67,8 +67,14 @@ class Reading:
     def gone(self) -> list[str]:
         """Entries that were there, and that the feed has no longer."""
         there = {entry for entry, was in self.known.items() if not was.is_gone}
-        missing = there - self.seen if self.about.is_whole else set()
+        missing = {
+            entry for entry in there - self.seen if self.about.is_whole and not self._is_newer(self.known[entry])
+        }
         return sorted(missing | there.intersection(self.about.deleted))
+
+    def _is_newer(self, was: Known) -> bool:
+        """Than the file: it cannot have what changed after its date."""
+        return was.modified is not None and self.about.dated is not None and was.modified > self.about.dated
 
 
 def _is_older(modified: datetime | None, known: datetime | None) -> bool:

@@ -1,7 +1,7 @@
 """Feeds: where each stands, and taking in what it says."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -26,7 +26,9 @@ class SqlFeeds:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def import_entries(self, about: FeedImport, entries: Iterable[Entry]) -> Imported:
+    def import_entries(
+        self, about: FeedImport, entries: Iterable[Entry], now: Callable[[], Moment] | None = None
+    ) -> Imported:
         """Take in one file, whole or not at all."""
         with self._database.read() as connection:
             before, known = _stand(connection, about.feed), known_entries(connection, about.feed)
@@ -35,9 +37,10 @@ class SqlFeeds:
         with _spool() as spool:
             reading = Reading(about=about, known=known, spool=spool)
             reading.read(entries)
-            gone, is_baseline = reading.gone(), before.first_imported_at is None
+            gone, is_baseline = reading.gone(), before.whole_at is None
             with self._database.write() as connection:
                 _take_turn(connection, about.feed, before)
+                about = _dated(about, before, now)
                 writing = Writing(connection=connection, about=about, known=known, is_baseline=is_baseline)
                 writing.take(spool)
                 writing.drop(gone)
@@ -49,7 +52,9 @@ class SqlFeeds:
                 _finish(connection, about, before, has_changed=spool.tell() > 0 or bool(gone), **counted)
         return writing.imported(reading.counts, len(gone))
 
-    def put_likelihoods(self, about: FeedImport, scores: Iterable[Likelihood]) -> Imported:
+    def put_likelihoods(
+        self, about: FeedImport, scores: Iterable[Likelihood], now: Callable[[], Moment] | None = None
+    ) -> Imported:
         """All scores in the place of all that there were."""
         with self._database.read() as connection:
             before, known = _stand(connection, about.feed), known_likelihoods(connection)
@@ -60,6 +65,7 @@ class SqlFeeds:
             reading.read(scores)
             with self._database.write() as connection:
                 _take_turn(connection, about.feed, before)
+                about = _dated(about, before, now)
                 gone = reading.gone()
                 write_likelihoods(connection, spool, gone)
                 has_changed = spool.tell() > 0 or bool(gone)
@@ -102,9 +108,12 @@ def _spool() -> Iterator[IO[bytes]]:
 
 
 class _Stand(FeedStatus):
-    """A feed before an import: ``moves`` tells whether it is still there when the import is written."""
+    """A feed before an import: ``moves`` tells whether it is still there when the import is written; the rest is as in
+    `FeedRow`."""
 
     moves: int = 0
+    whole_at: Moment | None = None
+    told_at: Moment | None = None
 
 
 def _stand(connection: Connection, feed: str, *, locked: bool = False) -> _Stand:
@@ -113,7 +122,17 @@ def _stand(connection: Connection, feed: str, *, locked: bool = False) -> _Stand
     return _Stand(feed=feed) if row is None else _Stand.model_validate(values_of(row))
 
 
-def _is_outdated(about: FeedImport, before: FeedStatus) -> bool:
+def _dated(about: FeedImport, before: _Stand, now: Callable[[], Moment] | None) -> FeedImport:
+    """The import, dated as it is written: other writers are kept away by now, so that no check of a host comes between
+    that instant and what is told from it on. Never before what was told last: a clock may be set back."""
+    moments = (about.at, before.told_at, now and now())
+    return about.model_copy(update={"at": max(moment for moment in moments if moment is not None)})
+
+
+def _is_outdated(about: FeedImport, before: _Stand) -> bool:
+    """Single files that somebody took in before the first whole one say nothing of its age."""
+    if before.whole_at is None:
+        return False
     return about.is_whole and about.dated is not None and before.dated is not None and about.dated < before.dated
 
 
@@ -130,10 +149,11 @@ def _entries(connection: Connection, feed: str) -> int:
 
 
 def _finish(connection: Connection, about: FeedImport, before: _Stand, *, has_changed: bool, **counted: int) -> None:
+    is_first = about.is_whole and before.whole_at is None
     values: dict[str, Any] = {
         "source": about.source,
         "version": about.version,
-        "dated": max(filter(None, (about.dated, before.dated)), default=None),
+        "dated": about.dated if is_first else max(filter(None, (about.dated, before.dated)), default=None),
         "etag": about.etag,
         "last_modified": about.last_modified,
         "first_imported_at": before.first_imported_at or about.at,
@@ -141,5 +161,7 @@ def _finish(connection: Connection, about: FeedImport, before: _Stand, *, has_ch
         "attempted_at": about.at,
         "error": None,
         "moves": before.moves + has_changed,
+        "whole_at": about.at if is_first else before.whole_at,
+        "told_at": about.at,
     }
     connection.execute(update(FEEDS).where(FEEDS.c.feed == about.feed).values(values | counted))

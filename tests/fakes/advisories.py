@@ -1,7 +1,7 @@
 """Vulnerability data in memory: `ports.advisories`, as `tests/adapters/store` holds every store to it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -42,6 +42,8 @@ class _Known:
     entries: dict[tuple[str, str], _Kept] = field(default_factory=dict)
     told: list[Told[Any]] = field(default_factory=list)
     scores: dict[str, Likelihood] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
+    told_at: dict[str, datetime] = field(default_factory=dict)
     moves: int = 0
 
     def now(self, kind: type[Said] | None = None) -> Iterator[Told[Any]]:
@@ -57,16 +59,19 @@ class FakeFeeds:
     def __init__(self, known: _Known) -> None:
         self._known = known
 
-    def import_entries(self, about: FeedImport, entries: Iterable[Entry]) -> Imported:
+    def import_entries(
+        self, about: FeedImport, entries: Iterable[Entry], now: Callable[[], datetime] | None = None
+    ) -> Imported:
         before = self._before(about.feed)
-        if _is_outdated(about, before):
+        is_baseline = about.feed not in self._known.whole
+        if _is_outdated(about, before) and not is_baseline:
             return self._outdated(about, before)
         read = _once(about, ((entry.id, entry) for entry in entries))
         counts = Counter[str]()
+        about = self._dated(about, now)
         begun, ended = self._changes(about, [one for key, one in read.items() if key not in about.deleted], counts)
         gone = self._drop(about, set(read))
         ended += [one for one in self._known.now() if one.feed == about.feed and one.entry in gone]
-        is_baseline = before.first_imported_at is None
         over = {id(one) for one in ended}
         self._known.told = [one._replace(until=about.at) if id(one) in over else one for one in self._known.told]
         self._known.told += [Told(said, about.feed, key, about.at, None, is_baseline) for key, said in begun]
@@ -104,17 +109,28 @@ class FakeFeeds:
 
     def _drop(self, about: FeedImport, read: set[str]) -> set[str]:
         there = {key for (feed, key), kept in self._known.entries.items() if feed == about.feed and not kept.is_gone}
-        gone = (there - read if about.is_whole else set()) | there.intersection(about.deleted)
+        missing = {key for key in there - read if not self._is_newer(about, key)}
+        gone = (missing if about.is_whole else set()) | there.intersection(about.deleted)
         for key in gone:
             self._known.entries[about.feed, key].is_gone = True
         return gone
 
-    def put_likelihoods(self, about: FeedImport, scores: Iterable[Likelihood]) -> Imported:
+    def _is_newer(self, about: FeedImport, key: str) -> bool:
+        return _is_older(about.dated, self._known.entries[about.feed, key].entry.modified)
+
+    def _dated(self, about: FeedImport, now: Callable[[], datetime] | None) -> FeedImport:
+        at = max(filter(None, (about.at, self._known.told_at.get(about.feed), now and now())))
+        self._known.told_at[about.feed] = at
+        return about.model_copy(update={"at": at})
+
+    def put_likelihoods(
+        self, about: FeedImport, scores: Iterable[Likelihood], now: Callable[[], datetime] | None = None
+    ) -> Imported:
         before = self._before(about.feed)
         if _is_outdated(about, before):
             return self._outdated(about, before)
         read = _once(about, ((score.cve, score) for score in scores))
-        known = self._known.scores
+        about, known = self._dated(about, now), self._known.scores
         gone, added = known.keys() - read.keys(), read.keys() - known.keys()
         changed = {cve for cve in read.keys() & known.keys() if _undated(read[cve]) != _undated(known[cve])}
         self._known.scores = read
@@ -148,11 +164,14 @@ class FakeFeeds:
         return Imported(is_outdated=True)
 
     def _succeed(self, about: FeedImport, before: FeedStatus, **counted: int) -> None:
+        is_first = about.is_whole and about.feed not in self._known.whole
+        dates = (about.dated,) if is_first else (about.dated, before.dated)
+        self._known.whole |= {about.feed} if about.is_whole else set()
         self._known.statuses[about.feed] = FeedStatus(
             feed=about.feed,
             source=about.source,
             version=about.version,
-            dated=max(filter(None, (about.dated, before.dated)), default=None),
+            dated=max(filter(None, dates), default=None),
             etag=about.etag,
             last_modified=about.last_modified,
             first_imported_at=before.first_imported_at or about.at,

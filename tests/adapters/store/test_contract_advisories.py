@@ -224,6 +224,51 @@ def test_an_entry_that_was_gone_comes_back_whatever_its_date(store: Store) -> No
     assert [(statement(fixed="2"), *days(0, 1)), (statement(), *days(2, None))] == told(store)
 
 
+def test_what_is_told_is_dated_when_it_is_written(store: Store) -> None:
+    """Not when the import began: reading takes minutes. The status follows."""
+    store.feeds.import_entries(about(), [entry(statement())], lambda: T0 + DAY)
+    store.feeds.import_entries(about(2), [], lambda: T0 + 3 * DAY)
+    assert [(statement(), *days(1, 3))] == told(store)
+    status = store.feeds.statuses()[0]
+    assert days(1, 3, 3) == (status.first_imported_at, status.succeeded_at, status.attempted_at)
+
+
+def test_nothing_is_told_before_what_was_told_last(store: Store) -> None:
+    """The clock was set back."""
+    store.feeds.import_entries(about(2), [entry(statement())])
+    store.feeds.unchanged("debian", T0)
+    store.feeds.import_entries(about(), [], lambda: T0 + DAY)
+    assert [(statement(), *days(2, 2))] == told(store)
+
+
+SINGLE = (about(is_whole=False, dated=T0 + DAY), [entry(statement(), modified=T0)])
+ARCHIVE = (
+    about(dated=T0),
+    [entry(statement(), modified=T0), entry(statement("CVE-2099-0002"), key="E-2", modified=T0 - DAY)],
+)
+
+
+def test_a_single_file_before_the_archive_takes_nothing_from_it(store: Store) -> None:
+    """Neither the baseline, nor its place: what is said is the same as after the archive and then the file."""
+    for number, (file, entries) in enumerate((SINGLE, ARCHIVE)):
+        imported = store.feeds.import_entries(file.model_copy(update={"at": T0 + number * DAY}), entries)
+        assert not imported.is_outdated
+    assert ["CVE-2099-0001", "CVE-2099-0002"] == [said.cve for said, _, until in told(store) if until is None]
+    assert [True, True] == [one.is_baseline for one in store.advisories.statements([KEY])[KEY]]
+    store.feeds.import_entries(about(2, is_whole=False), [entry(statement("CVE-2099-0003"), key="E-3")])
+    assert [True, True, False] == [one.is_baseline for one in store.advisories.statements([KEY])[KEY]]
+
+
+def test_an_archive_does_not_end_what_is_younger_than_it(store: Store) -> None:
+    """An entry that changed after the archive's date cannot be in it."""
+    young = entry(statement("CVE-2099-0003"), key="E-3", modified=T0 + DAY)
+    store.feeds.import_entries(about(is_whole=False), [young])
+    store.feeds.import_entries(about(1, dated=T0), ARCHIVE[1])
+    assert [None, None, None] == [until for _, _, until in told(store)]
+    store.feeds.import_entries(about(2, dated=T0 + 2 * DAY), ARCHIVE[1])
+    assert [("CVE-2099-0003", T0 + 2 * DAY)] == [(said.cve, until) for said, _, until in told(store) if until]
+
+
 def test_a_newer_date_alone_is_remembered(store: Store) -> None:
     """The entry is unchanged, and what is older than its new date is left out from then on."""
     store.feeds.import_entries(about(), [entry(statement(), modified=T0)])

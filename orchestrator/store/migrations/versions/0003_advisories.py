@@ -63,6 +63,8 @@ def _feeds() -> None:
         sa.Column("entries", sa.Integer(), nullable=False),
         sa.Column("statements", sa.Integer(), nullable=False),
         sa.Column("moves", sa.Integer(), nullable=False),
+        sa.Column("whole_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("feed", name=op.f("pk_feed")),
     )
     op.create_table(
