@@ -12,8 +12,8 @@ from orchestrator.store.rows import Row, table_of
 
 class FeedRow(Row, table=True):
     """Where each feed of vulnerability data stands. ``whole_at``: when a whole file was imported first; ``told_at``:
-    the latest time at which something of it begins or ends. ``moves`` counts what was imported: two imports of one feed at
-    a time cannot both be decided on the same state."""
+    the latest time at which something of it begins or ends. ``moves`` counts what was imported: two imports of one
+    feed at a time cannot both be decided on the same state."""
 
     __tablename__ = "feed"
 
