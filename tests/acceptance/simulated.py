@@ -74,7 +74,7 @@ class SimulatedLab:
         found: list[dict[str, Any]] = self.product.ok("rollout", "list", "--json").json["rollouts"]
         return found
 
-    def wait_for(self, condition: Callable[[dict[str, Any]], bool], seconds: float = 90.0) -> dict[str, Any]:
+    def wait_for(self, condition: Callable[[dict[str, Any]], bool], seconds: float = 240.0) -> dict[str, Any]:
         """The newest rollout, once it is so."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -207,15 +207,16 @@ def _is_seen_in_its_boot(lab: SimulatedLab) -> bool:
 
 def _without_faults_all_is_seen(lab: SimulatedLab) -> None:
     """Once nothing is wrong with the hosts any more, a check sees of every tool exactly what is so."""
-    eventually(lambda: not any(lab.fleet.host(name).server.is_rebooting for name in lab.fleet.names), 60)
+    eventually(lambda: not any(lab.fleet.host(name).server.is_rebooting for name in lab.fleet.names), 240)
     stalled = {name for name in lab.fleet.names if lab.fleet.host(name).server.faults.stalls}
     for name in lab.fleet.names:
         lab.fleet.host(name).set()
     eventually(
-        lambda: all(truth.in_transition is None for name, truth in lab.fleet.truth().items() if name not in stalled)
+        lambda: all(truth.in_transition is None for name, truth in lab.fleet.truth().items() if name not in stalled),
+        120,
     )
     # A reboot that a fault had set off before may still come.
-    eventually(lambda: _is_seen_in_its_boot(lab), 90)
+    eventually(lambda: _is_seen_in_its_boot(lab), 240)
     facts, truth = _facts(lab), lab.fleet.truth()
     assert len(lab.fleet.names) == len(facts)
     differing = {

@@ -146,13 +146,13 @@ def test_pause_resume_and_abort(simulate: Simulate) -> None:
     """A paused rollout starts nothing; resumed it goes on; an aborted one leaves what is patched as it is."""
     lab = simulate(hosts=12)
     lab.product.ok("scan")
-    playbook = lab.playbook(soak="4s")
+    playbook = lab.playbook(soak="15s")  # longer than a busy machine takes to start the command that pauses it
     engine = lab.product.start("rollout", "start", playbook, "--yes", "--json")
     try:
         rollout = lab.wait_for(lambda row: row["waves"][0]["state"] == "soaking")
         lab.product.run("rollout", "pause", rollout["id"])
         lab.wait_for(lambda row: row["state"] == "paused")
-        engine.communicate(timeout=60)
+        engine.communicate(timeout=180)
     finally:
         kill(engine)
     assert lab.attempts("apply").total() == 3
@@ -161,7 +161,7 @@ def test_pause_resume_and_abort(simulate: Simulate) -> None:
         lab.wait_for(lambda row: row["waves"][1]["state"] == "soaking")
         lab.product.run("rollout", "abort", rollout["id"])
         final = lab.wait_for(lambda row: row["state"] == "aborted")
-        engine.communicate(timeout=60)
+        engine.communicate(timeout=180)
     finally:
         kill(engine)
     assert host_states(final)["not_attempted"] == 12 - lab.attempts("apply").total()
@@ -178,7 +178,7 @@ def test_a_second_controller_is_refused_by_name(simulate: Simulate, tmp_path: Pa
     playbook = lab.playbook(limits={"transition": "40s", "host": "1m"})
     engine = first.start("rollout", "start", playbook, "--yes", "--json")
     try:
-        eventually(lambda: all(one.in_transition is not None for one in lab.fleet.truth().values()), 60)
+        eventually(lambda: all(one.in_transition is not None for one in lab.fleet.truth().values()), 180)
         before = (lab.fleet.truth(), _begun(lab))
         ended = second.run("rollout", "start", playbook, "--yes", "--json")
         assert before == (lab.fleet.truth(), _begun(lab))

@@ -9,7 +9,7 @@ from orchestrator.lab.simulated.faults import Faults
 from orchestrator.lab.simulated.machines import CAROL, DEPLOY
 from orchestrator.lab.simulated.processes import kill_below
 from orchestrator.probe.notes import gnu_build_id
-from tests.lab.simulated import Box
+from tests.lab.simulated import Box, eventually
 
 NEVER = Faults(transition=3600)
 
@@ -46,7 +46,7 @@ def test_a_transition_ends(box: Box) -> None:
     assert box.sysfs("lab_0001/vmlinux/patched") == "1"
     assert box.disk.read("proc/57/task/57/patch_state") == "-1\n"
     assert box.disk.truth().enabled_count == {"lab_0001": 1}
-    assert "'lab_0001': patching complete" in box.run("dmesg")
+    eventually(lambda: "'lab_0001': patching complete" in box.run("dmesg"))
 
 
 def test_a_loaded_module_is_recognised_by_its_build_id(box: Box) -> None:

@@ -43,16 +43,25 @@ def no_config(tmp_path: Path) -> str:
 
 @pytest.fixture
 def host_keys(tmp_path: Path, no_config: str) -> Iterator[HomeHostKeys]:
-    keys = HomeHostKeys(tmp_path / "known_hosts", ssh_config_path=no_config, connect_timeout=1)
+    keys = HomeHostKeys(tmp_path / "known_hosts", ssh_config_path=no_config, connect_timeout=10)
     yield keys
     keys.close()
 
 
 @pytest.fixture
 def transport(host_keys: HomeHostKeys, no_config: str) -> Iterator[SshTransport]:
+    """Patient: a machine that is busy otherwise answers late."""
     made = SshTransport(
-        host_keys, ssh_config_path=no_config, connect_timeout=1, banner_timeout=1, auth_timeout=5, max_connections=8
+        host_keys, ssh_config_path=no_config, connect_timeout=10, banner_timeout=20, auth_timeout=20, max_connections=8
     )
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hasty(host_keys: HomeHostKeys, no_config: str) -> Iterator[SshTransport]:
+    """For servers that never answer."""
+    made = SshTransport(host_keys, ssh_config_path=no_config, connect_timeout=1, banner_timeout=1, auth_timeout=5)
     yield made
     made.close()
 

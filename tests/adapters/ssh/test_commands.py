@@ -165,7 +165,7 @@ def test_a_command_that_does_not_end(transport: SshTransport, host: Host) -> Non
     started = time.monotonic()
     with pytest.raises(CommandTimedOut, match=r"0\.5 s"):
         transport.run(host, shell("sleep 30", deadline=0.5))
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
     assert transport.run(host, shell("echo on")).stdout == b"on\n"
 
 

@@ -179,16 +179,16 @@ def test_a_name_that_does_not_resolve(transport: SshTransport, host: Host) -> No
             transport.run(host.model_copy(update={"address": address}), shell("true"))
 
 
-def test_a_blackholed_address(transport: SshTransport, host: Host, blackhole: int) -> None:
+def test_a_blackholed_address(hasty: SshTransport, host: Host, blackhole: int) -> None:
     """Nothing answers at all: the connect deadline ends it, and the host may have its own."""
     for limit, update in ((1.0, {}), (0.3, {"connect_timeout": 0.3})):
         started = time.monotonic()
         with pytest.raises(ConnectTimedOut, match=f"within {limit:g} s"):
-            transport.run(host.model_copy(update={"port": blackhole, **update}), shell("true"))
-        assert time.monotonic() - started < limit + 1
+            hasty.run(host.model_copy(update={"port": blackhole, **update}), shell("true"))
+        assert time.monotonic() - started < limit + 5
 
 
-def test_a_port_that_says_nothing(transport: SshTransport, host: Host) -> None:
+def test_a_port_that_says_nothing(hasty: SshTransport, host: Host) -> None:
     """Open, but no SSH server speaks."""
 
     def wait_for_end(connection: socket.socket) -> None:
@@ -196,10 +196,10 @@ def test_a_port_that_says_nothing(transport: SshTransport, host: Host) -> None:
             pass
 
     with listener(wait_for_end) as port, pytest.raises(BannerTimedOut, match="no SSH server"):
-        transport.run(host.model_copy(update={"port": port}), shell("true"))
+        hasty.run(host.model_copy(update={"port": port}), shell("true"))
 
 
-def test_a_port_that_dribbles(transport: SshTransport, host: Host) -> None:
+def test_a_port_that_dribbles(hasty: SshTransport, host: Host) -> None:
     """A line now and then does not extend the deadline."""
 
     def dribble(connection: socket.socket) -> None:
@@ -210,11 +210,11 @@ def test_a_port_that_dribbles(transport: SshTransport, host: Host) -> None:
 
     started = time.monotonic()
     with listener(dribble) as port, pytest.raises(BannerTimedOut):
-        transport.run(host.model_copy(update={"port": port}), shell("true"))
-    assert time.monotonic() - started < 5
+        hasty.run(host.model_copy(update={"port": port}), shell("true"))
+    assert time.monotonic() - started < 8  # it dribbles for ten
 
 
-def test_a_port_that_stops_after_its_banner(transport: SshTransport, host: Host) -> None:
+def test_a_port_that_stops_after_its_banner(hasty: SshTransport, host: Host) -> None:
     """The key exchange has its deadline too."""
 
     def greet(connection: socket.socket) -> None:
@@ -223,7 +223,7 @@ def test_a_port_that_stops_after_its_banner(transport: SshTransport, host: Host)
             pass
 
     with listener(greet) as port, pytest.raises(Unreachable, match=r"keys were exchanged|key exchange"):
-        transport.run(host.model_copy(update={"port": port}), shell("true"))
+        hasty.run(host.model_copy(update={"port": port}), shell("true"))
 
 
 def test_a_port_that_closes_at_once(transport: SshTransport, host: Host) -> None:
@@ -266,7 +266,7 @@ def test_bad_hosts_do_not_hurt_the_others(
         pinned(host, sshd, host_keys)
     bad = [
         host_of(sshd, user, name="unknown"),
-        good[0].model_copy(update={"name": "dark", "address": "127.0.0.1", "port": blackhole}),
+        good[0].model_copy(update={"name": "dark", "address": "127.0.0.1", "port": blackhole, "connect_timeout": 1}),
         good[1].model_copy(update={"user": "nobody-here"}),
         good[2].model_copy(update={"address": "no-such-host.invalid"}),
     ]
@@ -275,7 +275,7 @@ def test_bad_hosts_do_not_hurt_the_others(
         outcomes = list(pool.map(lambda host: _outcome(transport, host), [*bad, *good]))
     expected = ["host_key_unknown", "connect_timed_out", "authentication_failed", "name_unresolved", *["ok"] * 36]
     assert expected == outcomes
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 30
 
 
 def _outcome(transport: SshTransport, host: Host) -> str:

@@ -32,7 +32,7 @@ def keys(request: pytest.FixtureRequest, path: Path, sshd: Sshd, no_config: str)
     """Every implementation of the port, before a host that presents a key."""
     if request.param == "fake":
         return FakeHostKeys({"web1": key_of(*sshd.host_key())})
-    return HomeHostKeys(path, connect_timeout=1, ssh_config_path=no_config)
+    return HomeHostKeys(path, connect_timeout=10, ssh_config_path=no_config)
 
 
 def test_nothing_is_pinned_at_first(keys: HostKeys) -> None:

@@ -37,7 +37,7 @@ def gate(bastion: Sshd, host_keys: HomeHostKeys) -> Host:
 def through(host_keys: HomeHostKeys, no_config: str, gate: Host) -> Iterator[SshTransport]:
     """A transport that knows the jump host by its inventory name."""
     made = SshTransport(
-        host_keys, ssh_config_path=no_config, connect_timeout=2, banner_timeout=5, resolve_host={"gate": gate}.get
+        host_keys, ssh_config_path=no_config, connect_timeout=10, banner_timeout=20, resolve_host={"gate": gate}.get
     )
     yield made
     made.close()
