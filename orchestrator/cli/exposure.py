@@ -73,7 +73,9 @@ def who(context: typer.Context, cve: CveArgument, as_json: AsJson = False) -> No
     if as_json:
         print_json({"exposures": list(rows), "untold": untold})
         return
-    _print(rows, as_json, empty=f"no host is known to be exposed to {cve}")
+    is_told = any(app_of(context).store.advisories.about(cve)) or any(reader.rows(Wanted(cve=cve)))
+    nobody = f"no feed, item of the catalogue or tool tells of {cve}: `patchwave advisories status` says what is known"
+    _print(rows, as_json, empty=f"no host is known to be exposed to {cve}" if is_told else nobody)
     if untold:
         named = ", ".join(safe(f"{name} ({gaps[0]})") for name, gaps in list(untold.items())[:MOST_NAMED])
         more = f" and {len(untold) - MOST_NAMED} more" if len(untold) > MOST_NAMED else ""

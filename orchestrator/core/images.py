@@ -1,5 +1,6 @@
 """What of a host published vulnerability data speaks about: its installed packages, and the kernel that runs."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -96,7 +97,10 @@ def image_of(facts: Facts, items: tuple[Package, ...] | None) -> Image:
     running, kernel_lacks = _running(facts, distribution, ordering)
     family = _kernel_family(facts.kernel, listed)
     release = None if facts.kernel is None else facts.kernel.running
-    packages = tuple(_components(distribution, ordering, listed, family, release))
+    packages = (
+        *_components(distribution, ordering, listed, family, release),
+        *_offered_live_patches(distribution, listed, release),
+    )
     return Image(
         distribution=distribution,
         ordering=ordering,
@@ -193,6 +197,35 @@ def is_for_kernel(live_patch: str, release: str | None) -> bool:
         return False
     kernel = live_patch.removeprefix(prefix).replace("_", ".")
     return release == kernel or release.startswith(kernel + ".")
+
+
+def _offered_live_patches(distribution: str, items: Iterable[Package], release: str | None) -> Iterator[Component]:
+    """The live-patch packages that the distribution may have for the running kernel, where they are not installed: what
+    they are fixed in is to be had. SUSE's notices name them by update, not by kernel."""
+    installed = {item.name for item in items}
+    for name in live_patch_names(release):
+        if name not in installed:
+            yield Component(
+                distribution=distribution, name=name, version=NOT_INSTALLED, is_source=False, role=Role.LIVE_PATCH
+            )
+
+
+def live_patch_names(release: str | None) -> tuple[str, ...]:
+    """What Red Hat and its kin, and Amazon, call the live-patch package for the kernel of that ``uname -r``."""
+    for expression, prefix, dot in _SPELLINGS:
+        found = expression.match(release or "")
+        if found:
+            return (prefix + found[1].replace(".", dot),)
+    return ()
+
+
+_SPELLINGS = (
+    (re.compile(r"([0-9.]+-[0-9.]+)\.el[0-9]"), "kpatch-patch-", "_"),
+    (re.compile(r"([0-9.]+-[0-9.]+)\.amzn[0-9]"), "kernel-livepatch-", "."),
+)
+
+NOT_INSTALLED = "0"
+"""The version of a package that is not there: older than any."""
 
 
 def _names(item: Package, ordering: Ordering, epochs: Mapping[tuple[str, str], str]) -> Iterator[tuple[str, str, bool]]:

@@ -233,10 +233,11 @@ def test_a_pattern_that_could_take_for_ever_covers_nothing() -> None:
     assert EXPOSED == found.state
 
 
-def alma(kpatch: str, *live: LivePatch) -> tuple[Any, tuple[Package, ...]]:
+def alma(kpatch: str | None, *live: LivePatch) -> tuple[Any, tuple[Package, ...]]:
     """Alma 9 with a kpatch-patch package of that version."""
     name = "kpatch-patch-5_14_0-427_13_1"
-    packages = (package(name, kpatch), package("kernel-core", "5.14.0-427.13.1.el9_4", "kernel"))
+    patches = () if kpatch is None else (package(name, kpatch),)
+    packages = (*patches, package("kernel-core", "5.14.0-427.13.1.el9_4", "kernel"))
     facts = debian(
         *packages,
         os=("almalinux", "9.4"),
@@ -264,6 +265,7 @@ ALMA_FLAWS = (
         ("1-2.el9_4", True, (COVERED, CoveredBy.LIVE_PATCHED, Remedy.NONE)),
         ("1-1.el9_4", True, (EXPOSED, None, Remedy.LIVE_PATCH)),
         ("1-2.el9_4", False, (EXPOSED, None, Remedy.REBOOT)),
+        (None, False, (EXPOSED, None, Remedy.LIVE_PATCH)),
     ],
 )
 def test_a_kpatch_patch_package_covers_where_its_module_is_in_force(
