@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from orchestrator.core.identity import HostRecord
 from orchestrator.ports.store import Store
+
+INCARNATIONS = "incarnations."
+"""Notes: since when each incarnation of a host is trusted."""
 
 RETIREMENTS = "retirements."
 """Notes: when a host was retired that came back."""
@@ -23,3 +27,19 @@ def retirements(store: Store) -> Mapping[str, tuple[datetime, ...]]:
         key.removeprefix(RETIREMENTS): tuple(datetime.fromisoformat(at) for at in value["at"])
         for key, value in kept.items()
     }
+
+
+def remember_incarnation(store: Store, record: HostRecord) -> None:
+    """Keep since when the record's incarnation was trusted, before the next one begins."""
+    key = INCARNATIONS + record.id
+    kept = store.notes.get(key) or {}
+    store.notes.put(key, kept | {str(record.incarnation): record.incarnated_at.isoformat()})
+
+
+def incarnations(store: Store, record: HostRecord) -> Mapping[int, datetime]:
+    """Since when each incarnation of the host was trusted."""
+    if record.incarnation == 1:
+        return {1: record.incarnated_at}
+    kept = store.notes.get(INCARNATIONS + record.id) or {}
+    earlier = {int(number): datetime.fromisoformat(at) for number, at in kept.items()}
+    return earlier | {record.incarnation: record.incarnated_at}

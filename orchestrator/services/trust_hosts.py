@@ -12,7 +12,8 @@ from orchestrator.errors import HostError, IdentityConflict, NotAllowed, Unreach
 from orchestrator.ports.runtime import Clock, Dispatcher
 from orchestrator.ports.ssh import HostKeys, PresentedKey
 from orchestrator.ports.store import Store
-from orchestrator.services.update_exposures import UpdateExposures, remember_incarnation
+from orchestrator.services.host_lives import remember_incarnation
+from orchestrator.services.update_exposures import UpdateExposures
 
 
 class KeyStatus(StrEnum):

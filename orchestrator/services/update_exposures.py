@@ -10,11 +10,12 @@ from orchestrator.core.courses import DueOf
 from orchestrator.core.exposure import standings
 from orchestrator.core.identity import HostRecord
 from orchestrator.core.patches import Cve
-from orchestrator.core.sla import due
-from orchestrator.core.sla_policy import Adopted
+from orchestrator.core.sla import due_at
+from orchestrator.core.sla_policy import Adopted, Levels, in_force
 from orchestrator.core.standings import Span, Standing
 from orchestrator.ports.runtime import Clock
 from orchestrator.ports.store import Change, Store
+from orchestrator.services.host_lives import incarnations, retirements
 from orchestrator.services.know_hosts import KnowHosts
 from orchestrator.services.uncollected import uncollected
 
@@ -26,9 +27,6 @@ TRIES = 5
 
 STALE = "exposures.stale"
 """Note: the standings are to be made anew. Left by migrations of the schema."""
-
-INCARNATIONS = "incarnations."
-"""Notes: since when each incarnation of a host is trusted."""
 
 
 @dataclass(kw_only=True)
@@ -104,7 +102,7 @@ class UpdateExposures:
     def _standings(self, host_ids: Collection[str], version: int) -> Mapping[str, tuple[Standing, ...]]:
         now, policies = self.clock.now(), self.store.policies.all()
         histories = self.store.sightings.history(sorted(host_ids))
-        known = self._knowing(version)
+        known, came_back = self._knowing(version), retirements(self.store)
         known.learn(sighting for history in histories.values() for sighting in history)
         made = {
             record.id: standings(
@@ -112,7 +110,8 @@ class UpdateExposures:
                 known.timelines,
                 now=now,
                 retired_at=record.retired_at,
-                incarnated_at=self._incarnated_at(record),
+                incarnated_at=incarnations(self.store, record),
+                retirements=came_back.get(record.id, ()),
                 due=_due_of(policies, record),
             )
             for record in self.store.hosts.some(host_ids)
@@ -138,25 +137,16 @@ class UpdateExposures:
         self._version = version
         return self._known
 
-    def _incarnated_at(self, record: HostRecord) -> Mapping[int, datetime]:
-        if record.incarnation == 1:
-            return {1: record.incarnated_at}
-        kept = self.store.notes.get(INCARNATIONS + record.id) or {}
-        earlier = {int(number): datetime.fromisoformat(at) for number, at in kept.items()}
-        return earlier | {record.incarnation: record.incarnated_at}
-
 
 def _due_of(policies: Sequence[Adopted], record: HostRecord) -> DueOf:
+    levels: dict[str, Levels] = {}
+
     def due_of(
         spans: Sequence[Span], kev_due: date | None, kev_since: datetime | None, until: datetime
     ) -> tuple[datetime | None, str | None]:
-        return due(policies, record, spans, kev_due=kev_due, kev_since=kev_since, until=until)
+        policy = in_force(policies, until)
+        if policy.id not in levels:
+            levels[policy.id] = policy.levels_for(record)
+        return due_at(levels[policy.id], spans, kev_due=kev_due, kev_since=kev_since, until=until), policy.id
 
     return due_of
-
-
-def remember_incarnation(store: Store, record: HostRecord) -> None:
-    """Keep since when the record's incarnation was trusted, before the next one begins."""
-    key = INCARNATIONS + record.id
-    kept = store.notes.get(key) or {}
-    store.notes.put(key, kept | {str(record.incarnation): record.incarnated_at.isoformat()})
