@@ -30,7 +30,6 @@ def compare(ordering: Ordering, one: str, other: str) -> int | None:
     return 0 if first == second else -1 if first < second else 1
 
 
-@lru_cache(maxsize=200_000)
 def without_epoch(version: str) -> str:
     """``1.2-3`` of ``4:1.2-3``: package files, kernels and modules do not name it."""
     return version.rpartition(":")[2]
