@@ -2,10 +2,24 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Boolean, ColumnElement, Connection, Row, Select, delete, func, literal, select, text, tuple_
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+    text,
+    tuple_,
+)
 
 from orchestrator.core.exposure_states import CoveredBy, ExposureState, Remedy
 from orchestrator.core.exposure_tally import ExposureTally, summed
@@ -69,13 +83,14 @@ class SqlExposures:
         everything = [one for host in hosts for one in standings[host]]
         if hosts:
             cve_sets.lock(connection)
-            before = _clear(connection, hosts)
+            before = _Held(connection, hosts)
             digests = self._sets.add(connection, (one.marks for one in everything))
-            if everything:
-                rows = [_row(one, n, digests[id(one.marks)]) for host in hosts for n, one in enumerate(standings[host])]
-                connection.execute(STANDINGS.insert(), rows)
+            new = [row for host in hosts for row in before.missing(host, standings[host], digests)]
+            before.drop(connection)
+            if new:
+                connection.execute(STANDINGS.insert(), new)
             self._append(connection, everything)
-            cve_sets.forget(connection, before.difference(digests.values()))
+            cve_sets.forget(connection, before.digests.difference(digests.values()))
 
     def of(self, host_ids: Iterable[str]) -> Mapping[str, tuple[Standing, ...]]:
         """The standings of these hosts; one without any is left out."""
@@ -202,13 +217,38 @@ def _moved(connection: Connection, hosts: Collection[str], made_of: Basis) -> fr
     return frozenset(host for host in hosts if now.get(host, 0) != made_of.moves.get(host, 0))
 
 
-def _clear(connection: Connection, hosts: Sequence[str]) -> set[str]:
-    """Delete the standings of these hosts, and say which sets they had."""
-    before = {row.cve_set for row in matching(connection, select(STANDINGS.c.cve_set), STANDINGS.c.host_id, hosts)}
-    for start in range(0, len(hosts), CHUNK):
-        some = hosts[start : start + CHUNK]
-        connection.execute(delete(STANDINGS).where(STANDINGS.c.host_id.in_(some)))
-    return before
+class _Held:
+    """The standings that some hosts have before theirs are replaced. Of a host that learns of one more CVE nearly all
+    stay as they are: those rows are left alone."""
+
+    def __init__(self, connection: Connection, hosts: Sequence[str]) -> None:
+        self.digests: set[str] = set()
+        self._numbers: defaultdict[str, dict[tuple[Any, ...], int]] = defaultdict(dict)
+        self._gone: list[tuple[str, int]] = []
+        for row in matching(connection, _STANDINGS, STANDINGS.c.host_id, hosts):
+            self.digests.add(row.cve_set)
+            key = tuple([getattr(row, name) for name in _COMPARED])
+            if self._numbers[row.host_id].setdefault(key, row.number) != row.number:
+                self._gone.append((row.host_id, row.number))
+
+    def missing(self, host: str, standings: Sequence[Standing], digests: Mapping[int, str]) -> list[Values]:
+        """The rows that the host does not have yet, under numbers that none of those has that stay."""
+        held, taken, new = self._numbers[host], set[int](), list[Values]()
+        for one in standings:
+            row = _row(one, digests[id(one.marks)])
+            number = held.pop(tuple([row[name] for name in _COMPARED]), None)
+            if number is None:
+                new.append(row)
+            else:
+                taken.add(number)
+        self._gone += [(host, number) for number in held.values()]
+        free = (number for number in count() if number not in taken)
+        return [row | {"number": number} for row, number in zip(new, free, strict=False)]
+
+    def drop(self, connection: Connection) -> None:
+        """Delete the rows that no host has any more."""
+        if self._gone:
+            connection.execute(_DELETE, [{"host": host, "n": number} for host, number in self._gone])
 
 
 def _overdue(now: Moment) -> Select[Any]:
@@ -234,11 +274,10 @@ def _tally(row: Row[Any]) -> ExposureTally:
     )
 
 
-def _row(standing: Standing, number: int, digest: str) -> Values:
+def _row(standing: Standing, digest: str) -> Values:
     last = standing.spans[-1] if standing.spans and standing.spans[-1].closed_at is None else None
     return {
         "host_id": standing.host_id,
-        "number": number,
         "severity": standing.severity.value,
         "state": standing.state.value,
         "reason": standing.reason and standing.reason.value,
@@ -255,6 +294,10 @@ def _row(standing: Standing, number: int, digest: str) -> Values:
 
 
 _READ = ("host_id", "number", "severity", "state", "reason", "remedy", "since", "spans", "unknown_seconds", "is_over")
+_COMPARED = ("severity", "state", "reason", "remedy", "since", "spans", "unknown_seconds", "is_over", "cve_set")
+"""What tells the standings of a host apart; the other columns follow from these."""
+
+_DELETE = delete(STANDINGS).where(STANDINGS.c.host_id == bindparam("host"), STANDINGS.c.number == bindparam("n"))
 _STANDINGS = select(*(STANDINGS.c[name] for name in (*_READ, "cve_set")))
 _SEVERITIES = {one.value: one for one in Severity}
 _STATES = {one.value: one for one in ExposureState}

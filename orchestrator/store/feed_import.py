@@ -5,12 +5,12 @@ temporary file until the last one could be read.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from orchestrator.core.advisories import Entry, FeedImport, Imported, PackageKey
 from orchestrator.core.patches import Cve
@@ -204,10 +204,14 @@ class Writing:
         }
 
 
-def known_entries(connection: Connection, feed: str) -> dict[str, Known]:
-    """By id."""
+def known_entries(connection: Connection, feed: str, entries: Collection[str] | None = None) -> dict[str, Known]:
+    """By id: all of them, or these."""
     columns = (ADVISORIES.c.entry, ADVISORIES.c.content, ADVISORIES.c.modified, ADVISORIES.c.gone_at)
-    rows = connection.execute(select(*columns).where(ADVISORIES.c.feed == feed).execution_options(yield_per=CHUNK))
+    query = select(*columns).where(ADVISORIES.c.feed == feed)
+    if entries is None:
+        rows: Iterable[Row[Any]] = connection.execute(query.execution_options(yield_per=CHUNK))
+    else:
+        rows = matching(connection, query, ADVISORIES.c.entry, entries)
     return {row.entry: Known(row.content, row.modified, row.gone_at is not None) for row in rows}
 
 

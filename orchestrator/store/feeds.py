@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import IO, Any
 
 from sqlalchemy import Connection, func, select, update
@@ -16,6 +17,11 @@ from orchestrator.store.database import Database
 from orchestrator.store.feed_import import Reading, Writing, known_entries
 from orchestrator.store.likelihoods import LikelihoodReading, known_likelihoods, write_likelihoods
 from orchestrator.store.statements import Values, add_missing, values_of
+from orchestrator.store.told import stored_text
+
+FEW = 50
+"""Of a file with fewer entries that is not whole, only those are looked up: the feed may have a million. They are in
+memory together, and one may say much."""
 
 _NEW: Values = {"entries": 0, "statements": 0, "moves": 0}
 
@@ -31,12 +37,17 @@ class SqlFeeds:
     ) -> Imported:
         """Take in one file, whole or not at all."""
         with self._database.read() as connection:
-            before, known = _stand(connection, about.feed), known_entries(connection, about.feed)
+            before = _stand(connection, about.feed)
         if _is_outdated(about, before):
             return self._outdated(about)
+        coming = iter(entries)
+        first = () if about.is_whole else tuple(islice(coming, FEW))
+        with self._database.read() as connection:
+            # Somebody else's import between the two is found out when the turn is taken.
+            known = known_entries(connection, about.feed, None if len(first) in {0, FEW} else _named(about, first))
         with _spool() as spool:
             reading = Reading(about=about, known=known, spool=spool)
-            reading.read(entries)
+            reading.read(chain(first, coming))
             gone, is_baseline = reading.gone(), before.whole_at is None
             with self._database.write() as connection:
                 _take_turn(connection, about.feed, before)
@@ -95,6 +106,11 @@ class SqlFeeds:
         with self._database.write() as connection:
             add_missing(connection, FEEDS, [_NEW | {"feed": feed}])
             connection.execute(update(FEEDS).where(FEEDS.c.feed == feed).values(values))
+
+
+def _named(about: FeedImport, entries: Iterable[Entry]) -> set[str]:
+    """The ids of these, as they are stored, and of those that are gone."""
+    return {stored_text(entry.id) for entry in entries} | set(about.deleted)
 
 
 @contextmanager

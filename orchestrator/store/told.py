@@ -106,9 +106,14 @@ def _storable(entry: Entry) -> Entry:
     return Entry.model_validate(_without_nul(json.loads(text)))
 
 
+def stored_text(text: str) -> str:
+    """A text of an entry as it is stored."""
+    return text.replace("\x00", "\ufffd")
+
+
 def _without_nul(value: Any) -> Any:
     if isinstance(value, str):
-        return value.replace("\x00", "\ufffd")
+        return stored_text(value)
     if isinstance(value, list):
         return [_without_nul(one) for one in value]
     return {key: _without_nul(one) for key, one in value.items()} if isinstance(value, dict) else value

@@ -43,7 +43,7 @@ def make(url: str, hosts: int, entries: int) -> None:
     told = [entry for _, entry in world.told()]
     with Stopwatch() as importing:
         for at, some in _imports(told):
-            store.feeds.import_entries(FeedImport(feed=FEED, at=at, source="a bench", is_whole=False), some)
+            store.feeds.import_entries(FeedImport(feed=FEED, at=at, source="a bench", is_whole=at == FIRST), some)
     store.feeds.import_entries(FeedImport(feed="kev", at=FIRST, source="a bench"), list(world.grades()))
     with Stopwatch() as recording:
         for start in range(0, hosts, BATCH):
@@ -92,12 +92,13 @@ def advise(url: str, warmth: str, *kinds: str) -> None:
 def metrics(url: str, rounds: int) -> None:
     """A scrape of a process that has just started, and those that follow."""
     exposition = Metrics(store=open_store(url, new_id=new_id), clock=FakeClock(NOW))
-    walls = []
+    walls, cpus = [], []
     for _ in range(1 + rounds):
         with Stopwatch() as took:
             text = exposition.text()
         walls.append(took.wall)
-    tell(first=walls[0], later=walls[1:], bytes=len(text), peak=_peak())
+        cpus.append(took.cpu)
+    tell(first=walls[0], first_cpu=cpus[0], later=walls[1:], later_cpu=cpus[1:], bytes=len(text), peak=_peak())
 
 
 def who(url: str) -> None:

@@ -241,6 +241,15 @@ def test_nothing_is_told_before_what_was_told_last(store: Store) -> None:
     assert [(statement(), *days(2, 2))] == told(store)
 
 
+@pytest.mark.parametrize("count", [1, 2, 49, 50, 51])
+def test_a_few_entries_again_change_nothing(store: Store, count: int) -> None:
+    """However many they are, and whatever is in an id that no database keeps."""
+    few = [entry(statement(), key=f"E-\x00-{n}") for n in range(count)]
+    assert count == store.feeds.import_entries(about(0, is_whole=False), few).added
+    again = store.feeds.import_entries(about(1, is_whole=False), few)
+    assert (0, 0, count) == (again.added, again.changed, again.unchanged)
+
+
 SINGLE = (about(is_whole=False, dated=T0 + DAY), [entry(statement(), modified=T0)])
 ARCHIVE = (
     about(dated=T0),

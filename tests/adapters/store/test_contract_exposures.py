@@ -66,6 +66,15 @@ def test_standings_of_a_host_are_replaced_whole(register: Store) -> None:
     assert (standing("web2"),) == tuple(register.exposures.all())
 
 
+def test_what_stays_of_a_host_and_what_is_new_stand_together(register: Store) -> None:
+    """Whichever of the earlier ones go; those of one host with equal values are both there."""
+    early = [standing("web1", span(), marks=(mark(n),)) for n in range(4)]
+    late = [early[3], early[1], *(standing("web1", span(), marks=(mark(n),)) for n in (7, 8, 9, 9))]
+    register.exposures.replace_many({"id-web1": early})
+    register.exposures.replace_many({"id-web1": late})
+    assert sorted(late, key=repr) == sorted(register.exposures.all(), key=repr)
+
+
 def test_equal_marks_are_the_same_object(register: Store) -> None:
     """Whatever is counted of them is counted once for all hosts that have them."""
     for name in ("web1", "web2"):
