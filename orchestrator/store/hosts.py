@@ -1,20 +1,32 @@
 """The register of hosts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from datetime import date
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 from sqlalchemy import JSON, ColumnElement, Connection, Row, Text, case, cast, func, select, text
 
-from orchestrator.core.facts import LivePatch, Tool
+from orchestrator.core.facts import LivePatch, PatchState, Tool
 from orchestrator.core.host_glance import HostGlance, covered_until
 from orchestrator.core.identity import Evidence, HostRecord
 from orchestrator.ports.store import HostChange
 from orchestrator.store import changes
 from orchestrator.store.database import Database
 from orchestrator.store.sightings import LATEST_OF_HOST
-from orchestrator.store.statements import Values, inside, matching, put, values_of
+from orchestrator.store.statements import inside, matching, put, values_of
 from orchestrator.store.tables import FACTS, HOSTS, LAST_CHECKS, SIGHTINGS
+
+
+class Shown(NamedTuple):
+    """What a glance shows of facts."""
+
+    live_patches: tuple[tuple[str, PatchState], ...] = ()
+    covered_until: date | None = None
+
+
+NOTHING = Shown()
 
 
 class SqlHosts:
@@ -22,6 +34,8 @@ class SqlHosts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # By the hash of facts, which never change: what the last glances showed of them.
+        self._seen: Mapping[str, Shown] = {}
 
     def all(self) -> tuple[HostRecord, ...]:
         """Every host, by name. Sorted here: a database's collation would decide otherwise."""
@@ -37,8 +51,12 @@ class SqlHosts:
         """All that are not retired, by name. What was seen is read and understood once for all hosts that show it."""
         with self._database.read() as connection:
             rows = sorted(connection.execute(_GLANCES).all(), key=lambda row: (row.name, row.id))
-            seen = _seen(connection, {row.content_hash for row in rows if row.content_hash is not None})
-        return tuple(_glance(row, seen.get(row.content_hash, {})) for row in rows)
+            hashes = {row.content_hash for row in rows if row.content_hash is not None}
+            known = self._seen
+            new = _seen(connection, hashes - known.keys())
+        seen = {key: known[key] if key in known else new[key] for key in hashes}
+        self._seen = seen
+        return tuple(_glance(row, seen.get(row.content_hash, NOTHING)) for row in rows)
 
     def save(self, records: Sequence[HostRecord]) -> None:
         """Insert or replace by id; of two with the same id the last counts."""
@@ -120,22 +138,20 @@ _GLANCES = (
 )
 
 
-def _seen(connection: Connection, content_hashes: Iterable[str]) -> Mapping[str, Values]:
+def _seen(connection: Connection, content_hashes: Iterable[str]) -> Mapping[str, Shown]:
     """What a glance shows of facts, by their hash."""
     parts = [inside(connection, FACTS.c.document, name).label(name) for name in ("live_patches", "tools")]
     rows = matching(connection, select(FACTS.c.content_hash, *parts), FACTS.c.content_hash, content_hashes)
-    return {
-        row.content_hash: {
-            "live_patches": tuple(
-                (patch.tool, patch.state) for patch in _PATCHES.validate_json(row.live_patches or "[]")
-            ),
-            "covered_until": covered_until(_TOOLS.validate_json(row.tools or "[]")),
-        }
-        for row in rows
-    }
+    return {row.content_hash: _shown(row.live_patches or "[]", row.tools or "[]") for row in rows}
 
 
-def _glance(row: Row[Any], seen: Values) -> HostGlance:
+@lru_cache(maxsize=1000)
+def _shown(live_patches: str, tools: str) -> Shown:
+    patches = tuple((patch.tool, patch.state) for patch in _PATCHES.validate_json(live_patches))
+    return Shown(patches, covered_until(_TOOLS.validate_json(tools)))
+
+
+def _glance(row: Row[Any], shown: Shown) -> HostGlance:
     return HostGlance(
         host_id=row.id,
         name=row.name,
@@ -143,8 +159,8 @@ def _glance(row: Row[Any], seen: Values) -> HostGlance:
         is_reachable=None if row.is_reachable is None else bool(row.is_reachable),
         last_seen=row.last_seen,
         expected_by=row.expected_by,
-        live_patches=seen.get("live_patches", ()),
-        covered_until=seen.get("covered_until"),
+        live_patches=shown.live_patches,
+        covered_until=shown.covered_until,
     )
 
 
