@@ -6,6 +6,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# 0: all tests in one process. They wait more than they compute: WORKERS=3 keeps two cores busy.
+WORKERS ?= 0
+SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test check bench lab-kernel lock clean packages
 
@@ -13,14 +16,15 @@ demo: $(VENV)/.runtime
 	@$(BIN)/patchwave lab demo
 
 test: $(VENV)/.dev packages
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(TESTS)
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache >$(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
-	@$(BIN)/python -m pytest -q -m "not kernel and not sshd and not postgres and not scripts" --ignore tests/acceptance --ignore tests/bench \
+	@$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) -m "not kernel and not sshd and not postgres and not scripts and not processes" \
+		--ignore tests/acceptance --ignore tests/bench \
 		--deselect tests/test_house_rules.py::test_the_tree_keeps_the_rules
 
 bench: $(VENV)/.dev $(VENV)/.bench packages

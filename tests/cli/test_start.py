@@ -10,6 +10,8 @@ import pytest
 
 from tests.cli.terminal import Terminal
 
+pytestmark = pytest.mark.processes
+
 HEAVY = {
     "alembic", "asyncssh", "cvss", "elftools", "fastapi", "httpx", "ijson", "prometheus_client", "starlette", "uvicorn",
     "zstandard",

@@ -8,6 +8,8 @@ import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from tests.adapters.catalogue.test_patch_file import entry, patch
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +49,7 @@ def test_only_what_cannot_run_is_left_out() -> None:
         assert [] == [line for line in lines if not any(part in line for part in ALLOWED[block.needs or ""])]
 
 
+@pytest.mark.processes
 def test_the_rest_runs(tmp_path: Path) -> None:
     """From an empty home, with an inventory and a patch of the reader's own. Nothing fails, nothing waits."""
     (tmp_path / "hosts").write_text("[web]\nweb1 ansible_host=192.0.2.1\nweb2 ansible_host=192.0.2.2\n")

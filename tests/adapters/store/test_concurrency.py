@@ -21,6 +21,8 @@ from orchestrator.store.database import Database
 from orchestrator.store.tables import NOTES
 from tests.adapters.store.samples import T0, attempt, closed_span, host, outcome, rollout, standing, started, step
 
+pytestmark = pytest.mark.processes
+
 Process = subprocess.Popen[str]
 
 
@@ -169,7 +171,7 @@ def test_readers_do_not_wait_for_a_writer(opened: SqlStore, url: str) -> None:
         assert "ready" == line(writer)
         begun = time.monotonic()
         found = opened.hosts.all()
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 5
     assert (host("web1"), host("web2")) == found
 
 
