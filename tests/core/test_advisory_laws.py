@@ -221,12 +221,18 @@ def test_forgetting_and_learning_again_equals_knowing_from_the_start(world: Worl
 
 
 @law
-@given(world=worlds(), other=worlds(), later=st.sampled_from([0.0, 1.0, 45.0]))
-def test_hosts_that_share_a_memory_are_told_what_each_is_told_alone(world: World, other: World, later: float) -> None:
+@given(
+    world=worlds(),
+    other=worlds(),
+    later=st.lists(st.sampled_from([0.0, 0.5, 1.0, 7.0, 45.0, 61.0, 180.0]), min_size=1, max_size=4),
+)
+def test_hosts_that_share_a_memory_are_told_what_each_is_told_alone(
+    world: World, other: World, later: list[float]
+) -> None:
     """What one host showed never speaks for another: not for a twin that differs in its packages or live patches, nor
     for one that was checked a little later, nor for any other."""
     told = {"statements": world.statements, "grades": world.grades, "catalogue": world.catalogue}
-    hosts = [world, twin(world), postponed(world, later), World(**(vars(other) | told))]
+    hosts = [world, twin(world), *(postponed(world, one) for one in later), World(**(vars(other) | told))]
     memory = Timelines(Matcher(world.catalogue, world.knowledge()))
     for host in hosts:
         memory.matcher.knowledge.packages.update(host.knowledge().packages)
