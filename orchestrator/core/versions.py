@@ -65,11 +65,15 @@ def key_of(ordering: Ordering, text: str) -> Key | None:
 
 
 def _deb_key(part: str) -> Key:
-    """deb-version(7): by turns text and number. In text ``~`` goes before its end, and letters before all else."""
-    pieces = [piece for text, number in _DEB.findall(part) for piece in (text.translate(_DEB_TEXT) + "\2", number)]
-    return tuple(int(piece or 0) if index % 2 else piece for index, piece in enumerate(pieces))
+    """deb-version(7): by turns text and number. In text ``~`` goes before its end, and letters before all else; nothing
+    is a zero."""
+    pieces = [(text.translate(_DEB_TEXT) + "\2", int(number or 0)) for text, number in _DEB.findall(part)]
+    while len(pieces) > 1 and pieces[-1] == _DEB_END:
+        pieces.pop()
+    return (*pieces, _DEB_END)
 
 
+_DEB_END = ("\2", 0)
 _DEB = re.compile(r"([^0-9]*)([0-9]*)")
 _DEB_TEXT = {ord("~"): "\1"} | {ord(sign): chr(0x100 + ord(sign)) for sign in "+-.:"}
 

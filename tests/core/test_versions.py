@@ -1,7 +1,7 @@
 """Versions: what is compared by keys is in the order that univers gives."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from univers.debian import compare_versions
 from univers.rpm import compare_rpm_versions
@@ -26,6 +26,8 @@ RPM = st.builds(
 
 
 @given(one=DEB, other=DEB)
+@example(one="0", other="0-")
+@example(one="0", other="0~")
 def test_debian_s_versions_are_in_debian_s_order(one: str, other: str) -> None:
     """deb-version(7), as univers implements it."""
     expected = compare_versions(one, other)  # type: ignore[no-untyped-call]
