@@ -220,7 +220,7 @@ class App:
         """Published vulnerability data as it is shown."""
         return ReadAdvisories(store=self.store)
 
-    def import_advisories(self) -> ImportAdvisories:
+    def import_advisories(self, *, may_shrink: bool = False) -> ImportAdvisories:
         """Files of feeds, taken in. What an import that was cut short left undone is done first."""
         # Readers of feeds are imported here: no other command shall wait for them.
         from orchestrator.feeds.registry import FEEDS, LIKELIHOODS  # noqa: PLC0415
@@ -233,6 +233,7 @@ class App:
             clock=self.clock,
             digest=sha256_of,
             on_change=self._advisories_changed,
+            may_shrink=may_shrink,
         )
 
     def sync_advisories(

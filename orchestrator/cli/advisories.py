@@ -44,10 +44,13 @@ def sync(
 def import_files(
     context: typer.Context,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files of feeds, or folders of them.")],
+    accept_shrink: Annotated[
+        bool, typer.Option("--accept-shrink", help="Also where more than a fifth of a feed's entries are missing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Take in files that were downloaded elsewhere. Each is taken in whole or not at all."""
-    results = app_of(context).import_advisories()(files, on_result=lambda one: say(_line(one)))
+    results = app_of(context).import_advisories(may_shrink=accept_shrink)(files, on_result=lambda one: say(_line(one)))
     _print_results(results, as_json, empty="")
     if errors := [result.error for result in results if result.error is not None]:
         raise typer.Exit(max(error.exit_code for error in errors))

@@ -147,7 +147,7 @@ class FeedImport(Frozen):
     """One file of a feed, as it is imported. ``version`` is the source's own name for this state of the data, ``dated``
     its date where it has one; ``at``: when it began, what it tells is dated when it is written; ``source`` the file or
     URL; ``is_whole``: what is not in it is withdrawn; ``deleted``: entries that the source says are gone. ``etag`` and
-    ``last_modified`` go with the next request."""
+    ``last_modified`` go with the next request. ``may_shrink``: however many entries are missing, it is believed."""
 
     feed: FeedName
     at: Moment
@@ -159,6 +159,28 @@ class FeedImport(Frozen):
     deleted: tuple[str, ...] = ()
     etag: Annotated[str, StringConstraints(max_length=500)] | None = None
     last_modified: Annotated[str, StringConstraints(max_length=100)] | None = None
+    may_shrink: bool = False
+
+
+MOST_MISSING = 20
+"""Per cent of the entries of a feed that may be missing from the next file of it."""
+
+FEW_ENTRIES = 50
+"""A feed with fewer may lose any."""
+
+
+def why_too_small(about: FeedImport, known: int, missing: int) -> str | None:
+    """Why a whole file is not believed that lacks so many of the known entries, or None.
+
+    A mirror that was filled by half is whole in form. It would withdraw all that is not in it: windows would end, and
+    nobody would be alerted.
+    """
+    if not about.is_whole or about.may_shrink or known < FEW_ENTRIES or missing * 100 <= known * MOST_MISSING:
+        return None
+    return (
+        f"lacks {missing} of the {known} entries that are known of {about.feed}, more than {MOST_MISSING} %: nothing"
+        " was changed. If it is right, `patchwave advisories import --accept-shrink FILE` takes it in"
+    )
 
 
 class Imported(Frozen):

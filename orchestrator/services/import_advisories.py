@@ -46,7 +46,7 @@ class ImportAdvisories:
     """Each file is taken in whole or not at all, and one that is broken leaves the others alone.
 
     ``digest`` is the SHA-256 of a file. ``on_change`` is told what the files together changed, if anything: the
-    exposures that it concerns are to be brought up to date.
+    exposures that it concerns are to be brought up to date. ``may_shrink``: files that lack many entries are believed.
     """
 
     feeds: Mapping[str, AdvisoryFeed]
@@ -55,6 +55,7 @@ class ImportAdvisories:
     clock: Clock
     digest: Callable[[Path], str]
     on_change: Callable[[Imported], None]
+    may_shrink: bool = False
 
     def __call__(
         self, paths: Iterable[Path], on_result: Callable[[FeedResult], None] = lambda _result: None
@@ -133,6 +134,7 @@ class ImportAdvisories:
             deleted=file.deleted,
             etag=file.etag,
             last_modified=file.last_modified,
+            may_shrink=self.may_shrink,
         )
         name = file.feed.partition("/")[0]
         if name in self.scores:

@@ -64,6 +64,11 @@ class Reading:
             if entry.modified is not None and entry.modified != was.modified:
                 self.spool.write(packed.line())
 
+    @property
+    def held(self) -> int:
+        """How many entries there were."""
+        return sum(not was.is_gone for was in self.known.values())
+
     def gone(self) -> list[str]:
         """Entries that were there, and that the feed has no longer."""
         there = {entry for entry, was in self.known.items() if not was.is_gone}

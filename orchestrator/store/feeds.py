@@ -8,9 +8,9 @@ from typing import IO, Any
 
 from sqlalchemy import Connection, func, select, update
 
-from orchestrator.core.advisories import Entry, FeedImport, FeedStatus, Imported, Likelihood
+from orchestrator.core.advisories import Entry, FeedImport, FeedStatus, Imported, Likelihood, why_too_small
 from orchestrator.core.model import Moment
-from orchestrator.errors import Conflict, NotAvailable
+from orchestrator.errors import Conflict, FeedInvalid, NotAvailable
 from orchestrator.store import changes
 from orchestrator.store.advisory_tables import ADVISORIES, FEEDS
 from orchestrator.store.database import Database
@@ -49,6 +49,8 @@ class SqlFeeds:
             reading = Reading(about=about, known=known, spool=spool)
             reading.read(chain(first, coming))
             gone, is_baseline = reading.gone(), before.whole_at is None
+            if why := why_too_small(about, reading.held, len(set(gone).difference(about.deleted))):
+                raise FeedInvalid(why, file=about.source)
             with self._database.write() as connection:
                 _take_turn(connection, about.feed, before)
                 about = _dated(about, before, now)

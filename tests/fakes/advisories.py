@@ -17,6 +17,7 @@ from orchestrator.core.advisories import (
     PackageKey,
     Statement,
     Told,
+    why_too_small,
 )
 from orchestrator.errors import FeedInvalid
 from tests.fakes.changes import FakeChanges
@@ -67,6 +68,9 @@ class FakeFeeds:
         if _is_outdated(about, before) and not is_baseline:
             return self._outdated(about, before)
         read = _once(about, ((entry.id, entry) for entry in entries))
+        held = [key for (feed, key), kept in self._known.entries.items() if feed == about.feed and not kept.is_gone]
+        if why := why_too_small(about, len(held), len(set(held).difference(read, about.deleted))):
+            raise FeedInvalid(why, file=about.source)
         counts = Counter[str]()
         about = self._dated(about, now)
         begun, ended = self._changes(about, [one for key, one in read.items() if key not in about.deleted], counts)

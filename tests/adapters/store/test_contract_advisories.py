@@ -532,3 +532,17 @@ def test_an_entry_is_shown_with_what_it_says_now(store: Store) -> None:
     assert (("debian", shown),) == store.advisory_index.show("E-1")
     store.feeds.import_entries(about(1), [])
     assert () == store.advisory_index.show("E-1")
+
+
+def test_a_whole_file_that_lacks_a_fifth_of_the_entries_is_not_believed(store: Store) -> None:
+    """A mirror that was filled by half would withdraw the rest. Nothing is changed; whoever knows better says so."""
+    everything = [entry(statement(), key=f"E-{number}") for number in range(100)]
+    store.feeds.import_entries(about(), everything)
+    before = store.advisories.version()
+
+    with pytest.raises(FeedInvalid, match=r"lacks 21 of the 100 entries that are known of .*--accept-shrink"):
+        store.feeds.import_entries(about(1), everything[:79])
+
+    assert before == store.advisories.version()
+    assert 20 == store.feeds.import_entries(about(1), everything[:80]).withdrawn
+    assert 79 == store.feeds.import_entries(about(2, may_shrink=True), everything[:1]).withdrawn
