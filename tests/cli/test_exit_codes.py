@@ -217,6 +217,8 @@ CTRL_C = """
     import os, signal, sys
     from orchestrator.cli import {module}
     from orchestrator.cli.main import main
+    # A shell's background job ignores SIGINT, and so do its children: here it is not to be ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     def interrupted(*_, **__):
         os.kill(os.getpid(), signal.SIGINT)
         signal.pause()
