@@ -112,10 +112,6 @@ class AdvisoryStore(Protocol):
         """Everything that any source says of it now."""
         ...
 
-    def version(self) -> str:
-        """Another one after every import that changed something."""
-        ...
-
     def likelihoods(self, cves: Iterable[Cve]) -> Mapping[Cve, Likelihood]:
         """The EPSS scores of these."""
         ...

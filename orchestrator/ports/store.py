@@ -115,10 +115,6 @@ class CatalogueStore(Protocol):
         """Take an item out. Raises `NotFound`."""
         ...
 
-    def version(self) -> str:
-        """Another one after every change."""
-        ...
-
 
 class Basis(Frozen):
     """What standings of some hosts are made of. ``version``: how many changes of what concerns hosts together there

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
 from orchestrator.core.advisories import (
     Distribution,
@@ -16,7 +16,7 @@ from orchestrator.core.advisories import (
     Told,
 )
 from orchestrator.core.patches import Cve
-from orchestrator.store.advisory_tables import ADVISORIES, FEEDS, LIKELIHOODS, TOLD
+from orchestrator.store.advisory_tables import LIKELIHOODS, TOLD
 from orchestrator.store.database import Database
 from orchestrator.store.statements import matching, values_of
 from orchestrator.store.told import Kind, grade_of, module_fix_of, statement_of
@@ -63,12 +63,6 @@ class SqlAdvisories:
         """Everything that any source says of it now."""
         with self._database.read() as connection:
             return told_now(connection, TOLD.c.cve == cve)
-
-    def version(self) -> str:
-        """How often something changed that any entry says. Scores decide nothing: they have no entries."""
-        has_entries = exists().where(ADVISORIES.c.feed == FEEDS.c.feed)
-        with self._database.read() as connection:
-            return str(connection.scalar(select(func.coalesce(func.sum(FEEDS.c.moves), 0)).where(has_entries)))
 
     def likelihoods(self, cves: Iterable[Cve]) -> Mapping[Cve, Likelihood]:
         """The EPSS scores of these."""

@@ -1,7 +1,5 @@
 """The catalogue's items."""
 
-import hashlib
-
 from sqlalchemy import select, update
 
 from orchestrator.core.catalogue import Catalogue
@@ -60,10 +58,3 @@ class SqlCatalogue:
             if connection.execute(update(PATCHES).where(*in_force).values(removed_at=at)).rowcount == 0:
                 raise NotFound(f"the catalogue has no patch {patch_id}")
             changes.concerning_all(connection)
-
-    def version(self) -> str:
-        """A digest of which items there are and were. The table is small."""
-        query = select(PATCHES.c.id, PATCHES.c.added_at, PATCHES.c.removed_at).order_by(PATCHES.c.id)
-        with self._database.read() as connection:
-            rows = [tuple(row) for row in connection.execute(query)]
-        return hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()

@@ -45,7 +45,6 @@ class _Known:
     scores: dict[str, Likelihood] = field(default_factory=dict)
     whole: set[str] = field(default_factory=set)
     told_at: dict[str, datetime] = field(default_factory=dict)
-    moves: int = 0
 
     def now(self, kind: type[Said] | None = None) -> Iterator[Told[Any]]:
         return (one for one in self.told if one.until is None and (kind is None or isinstance(one.said, kind)))
@@ -80,7 +79,6 @@ class FakeFeeds:
         self._known.told = [one._replace(until=about.at) if id(one) in over else one for one in self._known.told]
         self._known.told += [Told(said, about.feed, key, about.at, None, is_baseline) for key, said in begun]
         self._succeed(about, before, entries=self._held(about.feed), statements=self._statements(about.feed))
-        self._known.moves += any(counts[what] for what in ("added", "changed", "withdrawn")) or bool(gone)
         touched = [said for _, said in begun] + [one.said for one in ended]
         imported = Imported(
             added=counts["added"],
@@ -272,9 +270,6 @@ class FakeAdvisories:
             return tuple(sorted(found, key=lambda one: (one.feed, one.entry)))
 
         return of(Statement), of(ModuleFix), of(Grade)
-
-    def version(self) -> str:
-        return str(self._known.moves)
 
     def likelihoods(self, cves: Iterable[str]) -> Mapping[str, Likelihood]:
         wanted = set(cves)

@@ -46,9 +46,6 @@ class FakeCatalogue:
         self._removed[patch_id] = at
         self._changes.concerning_all()
 
-    def version(self) -> str:
-        return repr(sorted((key, patch.added_at, self._removed.get(key)) for key, patch in self._patches.items()))
-
 
 class FakeNotes:
     """`ports.store.Notes`."""

@@ -58,16 +58,3 @@ def test_only_what_is_in_force_can_be_removed(store: Store) -> None:
     for missing in ("LAB-0001", "LAB-0009"):
         with pytest.raises(NotFound, match=missing):
             store.catalogue.remove(missing, T0)
-
-
-def test_every_change_gives_the_catalogue_another_version(store: Store) -> None:
-    """What was derived from it holds until it moved."""
-    versions = [store.catalogue.version(), store.catalogue.version()]
-    store.catalogue.add(patch())
-    versions += [store.catalogue.version(), store.catalogue.version()]
-    store.catalogue.remove("LAB-0001", T0)
-    versions.append(store.catalogue.version())
-    store.catalogue.add(patch(added_at=T0 + HOUR))
-    versions.append(store.catalogue.version())
-    assert (versions[0], versions[2]) == (versions[1], versions[3])
-    assert 4 == len(set(versions))
